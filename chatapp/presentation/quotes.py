@@ -21,8 +21,8 @@ SPOILER = "(spoiler)"
 PARSED_CHARS = 1_000
 """The beginning of a message from which a quote is made. Blanks and markup are not quoted."""
 
-READ_CHARS = 4_000
-"""Longer messages are found as they are written."""
+MAX_PARSED_EXCERPT_CHARS = 4_000
+"""Excerpts of longer messages are made of the text with its markup."""
 
 CACHED_QUOTES = 500
 
@@ -56,13 +56,13 @@ def list_words(message: TimelineMessage) -> str:
     return _add_file_names(hide_spoilers(message.content), message)
 
 
-def list_words_as_read(message: TimelineMessage) -> Sequence[str]:
-    """Return what a message is found by: as it is read, without markup, and then as it is written.
+def list_excerpt_texts(message: TimelineMessage) -> Sequence[str]:
+    """Return the texts of which an excerpt of a message can be made: without markup, and then as it is written.
 
     The latter has more words, such as those of URLs.
     """
     written = list_words(message)
-    text = _read(message.content.removeprefix(ACTION)) if len(message.content) <= READ_CHARS else None
+    text = _read(message.content.removeprefix(ACTION)) if len(message.content) <= MAX_PARSED_EXCERPT_CHARS else None
     return [written] if text is None else [_add_file_names(text, message), written]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation
 from chatapp.presentation.kinds import pages_of
-from chatapp.presentation.quotes import list_words_as_read
+from chatapp.presentation.quotes import list_excerpt_texts
 from chatapp.search.excerpts import Excerpt, make_excerpts_of_alternatives
 from chatapp.search.query import PERIODS, find_filters
 from chatapp.timeline import TimelineMessage
@@ -139,7 +139,7 @@ def present_hits(session: Session, hits: Hits, viewer_id: int) -> Sequence[Found
     pages = pages_of(session, conversations, viewer_id)
     titles = {each.id: page.title for each, page in zip(conversations, pages, strict=True)}
     messages = [hit.message for hit in hits.hits]
-    excerpts = make_excerpts_of_alternatives(map(list_words_as_read, messages), hits.query.terms)
+    excerpts = make_excerpts_of_alternatives(map(list_excerpt_texts, messages), hits.query.terms)
     return [
         FoundMessage(
             message,
