@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chatapp.search.query import Phrase, Term
 from chatapp.search.tokens import FIRST_PAIR, PAIRS, pair_tokens
 
-_NOTHING = chr(FIRST_PAIR + PAIRS)
+_UNUSED_TOKEN = chr(FIRST_PAIR + PAIRS)
 """A token that no message has."""
 
 
@@ -37,7 +37,7 @@ class Expression:
         if pairs := self._list_pairs():
             required += [_any(" AND ".join(map(_fts5_phrase, each)) for each in term) for term in pairs]
             # Excluding nothing keeps FTS5 from merging both ANDs: it would read most places of the words of a phrase.
-            required = [f'(({" AND ".join(required)}) NOT "{_NOTHING}")']
+            required = [f'(({" AND ".join(required)}) NOT "{_UNUSED_TOKEN}")']
         text = " AND ".join([*required, *(_any(map(_fts5_phrase, term)) for term in phrases)])
         if not self.excluded:
             return text

@@ -16,7 +16,7 @@ Convert = Callable[[Sequence[Row]], list[Any]]
 class BulkStatement:
     """An INSERT or UPDATE, which is compiled once for each dialect.
 
-    `columns` are the keys of the rows. They are empty for a statement that has its values: the keys are its parameters.
+    `columns` are the keys of the rows. Empty if the statement has `values()`: the keys are then its bind parameters.
     """
 
     def __init__(self, statement: Insert | Update, columns: Sequence[str]) -> None:
