@@ -17,7 +17,7 @@ class Expression:
     terms: Sequence[Term]
     scopes: Sequence[Sequence[str]] = ()
     excluded: Sequence[Term] = ()
-    has_pairs: bool = False
+    uses_pairs: bool = False
     """Whether the index has the pairs of all messages: a phrase of common words is then found by them."""
 
     def has_required(self) -> bool:
@@ -58,7 +58,7 @@ class Expression:
 
         Terms of single tokens are not among them, nor those with a phrase without a complete pair.
         """
-        if not self.has_pairs:
+        if not self.uses_pairs:
             return ()
         pairs = [[_single_tokens(phrase) for phrase in term] for term in self.terms if has_phrase(term)]
         return [term for term in pairs if all(term)]

@@ -343,7 +343,7 @@ def get_tokenizer(connection: Connection) -> int:
     return int(connection.exec_driver_sql("SELECT tokenizer FROM message_search_state").scalar_one())
 
 
-def has_all_pairs(connection: Connection) -> bool:
+def is_complete(connection: Connection) -> bool:
     """Return whether the index is complete with the tokens of this process, except for what others have just written.
 
     A former tokenizer had no tokens of pairs.

@@ -15,7 +15,7 @@ from chatapp.conversations.kinds import Direct
 from chatapp.conversations.queries import ReadableConversation, list_readable
 from chatapp.models import Membership, Mention, Message, Pin, Reaction, SavedMessage, Thread, User, now
 from chatapp.search.expressions import Expression, has_phrase
-from chatapp.search.index import BARRIER, Has, Scope, has_all_pairs, list_date_tokens, scope_token, sender_name_token
+from chatapp.search.index import BARRIER, Has, Scope, is_complete, list_date_tokens, scope_token, sender_name_token
 from chatapp.search.query import Filter, Phrase, Query, Term
 from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import INTEGER, encode_rows, equals_folded, parameter_rows, read_natively
@@ -72,7 +72,7 @@ def plan_search(
             scopes.append([token])
     selected, selections = _select_by_filters(session, actor, query)
     return IndexSearch(
-        Expression(query.terms, scopes, excluded, has_pairs=_has_pairs(session, query, conversations)),
+        Expression(query.terms, scopes, excluded, uses_pairs=_uses_pairs(session, query, conversations)),
         {each.id: each for each in conversations},
         [*conditions, *selections],
         is_scoped,
@@ -131,14 +131,14 @@ def _limit_dates(query: Query, scopes: list[Sequence[str]]) -> list[ColumnElemen
     return conditions
 
 
-def _has_pairs(session: Session, query: Query, conversations: Sequence[ReadableConversation]) -> bool:
+def _uses_pairs(session: Session, query: Query, conversations: Sequence[ReadableConversation]) -> bool:
     """Return whether the index has the pairs of all messages of conversations, if the query has phrases.
 
     It lacks them while it is filled again, and for what a process with a former tokenizer has written.
     """
     return (
         any(map(has_phrase, query.terms))
-        and has_all_pairs(session.connection())
+        and is_complete(session.connection())
         and all(
             (each.indexed_event, each.indexed_tokenizer) == (each.last_event, TOKENIZER_VERSION)
             for each in conversations

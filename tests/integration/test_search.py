@@ -653,7 +653,7 @@ def test_a_process_stops_catching_up_when_a_newer_one_has_begun_to(monkeypatch: 
 def uses_pairs(text: str) -> bool:
     db.session.rollback()
     plan = plan_search(db.session(), ANA, parse_query(text, today=datetime.now(UTC).date()))
-    return plan is not None and plan.expression.has_pairs
+    return plan is not None and plan.expression.uses_pairs
 
 
 def test_phrases_are_found_in_an_index_without_pairs(monkeypatch: pytest.MonkeyPatch) -> None:

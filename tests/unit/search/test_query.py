@@ -142,12 +142,12 @@ def test_expressions_of_both_databases() -> None:
 
 def test_phrases_are_looked_up_where_their_pairs_are() -> None:
     (pair,), (parts,) = pair_tokens(["a", "b"]), pair_tokens(["snake", "case"])
-    expression = Expression(parse_query('de "a b" fg ', today=TODAY).terms, [["x", "y"]], has_pairs=True)
+    expression = Expression(parse_query('de "a b" fg ', today=TODAY).terms, [["x", "y"]], uses_pairs=True)
     assert expression.to_fts5() == (
         f'((("de") AND ("fg") AND ("x" OR "y") AND ("{pair}")) NOT "\U0010c000") AND ("a b")'
     )
     assert expression.to_tsquery() == (f"(('de')) & (('a' <-> 'b')) & (('fg')) & (('{pair}')) & ('x' | 'y')")
-    expression = Expression(parse_query("snake_case ", today=TODAY).terms, has_pairs=True)
+    expression = Expression(parse_query("snake_case ", today=TODAY).terms, uses_pairs=True)
     assert expression.to_fts5() == (
         f'((("{parts}" OR "snake_case")) NOT "\U0010c000") AND ("snake case" OR "snake_case")'
     )
@@ -156,10 +156,10 @@ def test_phrases_are_looked_up_where_their_pairs_are() -> None:
 @pytest.mark.parametrize("text", ["word ", "东京都", "snake_ca"])
 def test_words_and_phrases_without_a_complete_pair_are_looked_up_as_they_are(text: str) -> None:
     terms = parse_query(text, today=TODAY).terms
-    assert Expression(terms, has_pairs=True).to_fts5() == Expression(terms).to_fts5()
+    assert Expression(terms, uses_pairs=True).to_fts5() == Expression(terms).to_fts5()
 
 
 def test_the_pairs_of_the_beginning_of_a_phrase_are_looked_up() -> None:
-    expression = Expression(parse_query("read_messages_by", today=TODAY).terms[:1], has_pairs=True)
+    expression = Expression(parse_query("read_messages_by", today=TODAY).terms[:1], uses_pairs=True)
     (pair,) = pair_tokens(["read", "messages"])
     assert f'("{pair}" OR "read_messages_by"*)' in expression.to_fts5()
