@@ -244,14 +244,19 @@ export class Uploads extends TypedEventTarget {
    * @returns {Promise<EntryFiles>}
    */
   async waitForReferences(place, signal) {
-    let found = this.findReferences({ files: this.list(place) });
-    while (!found.references && !found.problem && !signal.aborted) {
-      await new Promise((resolve) => {
-        this.addEventListener("change", resolve, { once: true });
-        signal.addEventListener("abort", resolve, { once: true });
-      });
-      found = this.findReferences({ files: this.list(place) });
-    }
+    const ended = new AbortController();
+    const options = { signal: ended.signal };
+    /** @type {EntryFiles} */
+    const found = await new Promise((resolve) => {
+      const check = () => {
+        const files = this.findReferences({ files: this.list(place) });
+        if (files.references || files.problem || signal.aborted) resolve(files);
+      };
+      this.on("change", check, options);
+      signal.addEventListener("abort", check, options);
+      check();
+    });
+    ended.abort();
     return found;
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { RequestError } from "../../../static/js/core/connection.js";
 import { boxPlace, isBoxPlace, Uploads } from "../../../static/js/core/uploads.js";
@@ -324,8 +325,10 @@ test("a message that is sent later waits until its files are uploaded, and takes
   const waiting = uploads.waitForReferences(BOX, signal);
   server.transfers[0].resolve();
   await settle();
+  assert.equal(getEventListeners(signal, "abort").length, 1, "one for all changes");
   uploads.cancel(second);
   const { references } = await waiting;
+  assert.equal(getEventListeners(signal, "abort").length, 0);
   assert.deepEqual(references, [{ upload: "upload-1", alt: "" }]);
   add(uploads, "later");
   uploads.removeSent(BOX, references);
