@@ -1,13 +1,14 @@
 // Audio and video whose loading has failed go on at their position. With an origin of files, the URL to which the server
 // has redirected a player expires, and the player asks for later parts there: it has to begin at the server again.
 
-/** A position that fails again within this time cannot be loaded. */
-const MIN_INTERVAL_MS = 10_000;
+import { isLoadedAgain } from "./core/media_failures.js";
+
+/** @import { Failure } from "./core/media_failures.js" */
 
 /** @type {WeakSet<HTMLMediaElement>} players that were able to play since they were loaded */
 const playable = new WeakSet();
 
-/** @type {WeakMap<HTMLMediaElement, {position: number, time: number}>} where and when players were loaded again */
+/** @type {WeakMap<HTMLMediaElement, Failure>} the failures after which players were loaded again */
 const resumed = new WeakMap();
 
 /** Load players again that have failed, wherever they are. */
@@ -27,11 +28,13 @@ export function enableMediaResumption() {
  */
 function resume(media, time) {
   if (!(media instanceof HTMLMediaElement) || !playable.delete(media)) return;
-  const { currentTime: position, paused } = media;
-  const last = resumed.get(media);
-  if (last?.position === position && time - last.time < MIN_INTERVAL_MS) return;
-  resumed.set(media, { position, time });
+  const { currentTime: position, playbackRate, paused } = media;
+  const failure = { position, time };
+  if (!isLoadedAgain(failure, resumed.get(media))) return;
+  resumed.set(media, failure);
   media.load();
+  // Loading has reset both.
   media.currentTime = position;
+  media.playbackRate = playbackRate;
   if (!paused) media.play().catch(() => null);
 }

@@ -83,6 +83,7 @@ def test_a_player_goes_on_after_the_url_of_its_file_has_expired(server: Server, 
     audio = wait_until_connected(page).locator(".message audio")
     audio.evaluate("audio => audio.play()")
     eventually(lambda: audio.evaluate("audio => audio.currentTime > 2.5"), "the URL has expired")
-    audio.evaluate("audio => { audio.currentTime = 110; }")
+    audio.evaluate("audio => { audio.currentTime = 110; audio.playbackRate = 1.5; }")
     eventually(lambda: audio.evaluate("audio => audio.currentTime > 110.5 && !audio.paused"), "it plays on from there")
+    assert audio.evaluate("audio => audio.playbackRate") == 1.5
     assert 302 in statuses
