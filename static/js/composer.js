@@ -37,6 +37,8 @@ export class Composer {
   #scheduleKey = "";
   /** Ends the wait for the files of a message that is to be scheduled. */
   #waiting = new AbortController();
+  /** Whether the server has not acknowledged yet that a message is scheduled: it must not be sent as well. */
+  #isScheduling = false;
   /** What the dialog asks about. */
   #confirm = () => {};
   /** @type {HTMLDialogElement | null} exists where the room is so large that @all asks for a confirmation */
@@ -124,7 +126,7 @@ export class Composer {
    * @param {Date} date
    */
   schedule(date) {
-    this.#confirmMentionAll(() => this.#schedule(date));
+    if (!this.#isScheduling) this.#confirmMentionAll(() => this.#schedule(date));
   }
 
   /** @param {Date} date */
@@ -135,6 +137,8 @@ export class Composer {
     // If the acknowledgement is lost, the next attempt replaces what is scheduled, also with another text or time.
     this.#scheduleKey ||= randomUuid();
     const request = { conversation: this.#conversation, content, client_id: this.#scheduleKey, files, ...this.#place };
+    this.#isScheduling = this.#text.readOnly = true;
+    this.#notice.textContent = "Scheduling…";
     try {
       const due_at = date.toISOString();
       const { scheduled } = await this.#connection.request("schedule_message", { ...request, due_at });
@@ -143,10 +147,13 @@ export class Composer {
       if (this.#text.value === content) this.#clear();
       this.#notice.textContent = `Scheduled: ${formatDue(new Date(scheduled.due_at), new Date())}`;
     } catch (error) {
+      this.#notice.textContent = "";
       // It was sent meanwhile.
       if (error instanceof RequestError && error.code === "conflict") this.#scheduleKey = "";
       if (error instanceof RequestError && error.code === "invalid_upload") this.#attachments.uploadAgain();
       this.#showError(describeError(error));
+    } finally {
+      this.#isScheduling = this.#text.readOnly = false;
     }
     this.#text.focus();
   }
@@ -201,6 +208,7 @@ export class Composer {
   }
 
   #send() {
+    if (this.#isScheduling) return;
     const draft = this.#draft.take();
     const files = this.#attachments.take(draft.client_id);
     this.#outbox.add(this.#conversation, this.#text.value.trim() && this.#text.value, {

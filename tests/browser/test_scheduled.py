@@ -4,11 +4,11 @@ import uuid
 from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, WebSocketRoute, expect
 
 from tests.harness.media import draw, encode
 from tests.harness.message_actions import choose
-from tests.harness.pages import NewPage, wait_until_connected
+from tests.harness.pages import NewPage, message_texts, send_message, wait_until_connected
 from tests.harness.people import Person, room_path
 
 pytestmark = pytest.mark.browser
@@ -183,3 +183,36 @@ def test_a_picture_is_scheduled_once_it_is_uploaded_and_can_be_edited_until_it_i
     page.goto(ana.server.url)
     expect(page.locator("#message-1 .file-image")).to_have_js_property("naturalWidth", 320)
     expect(page.locator("#message-1 .file-name")).to_have_text("other.txt")
+
+
+def test_a_message_is_not_sent_as_well_while_the_server_has_not_acknowledged_that_it_is_scheduled(
+    ana: Person, new_page: NewPage
+) -> None:
+    page = new_page(ana)
+    held: list[str | bytes] = []
+    is_holding = False
+    sockets: list[WebSocketRoute] = []
+
+    def connect(route: WebSocketRoute) -> None:
+        sockets.append(route)
+        route.connect_to_server().on_message(lambda data: held.append(data) if is_holding else route.send(data))
+
+    page.route_web_socket("**/socket.io/**", connect)
+    page.reload()
+    wait_until_connected(page)
+    field, notice = page.locator("#content"), page.locator("[data-composer-notice]")
+    field.fill("in an hour")
+    is_holding = True
+    page.get_by_role("button", name="Send later").click()
+    page.get_by_role("button", name="In 1 hour").click()
+    expect(notice).to_have_text("Scheduling…")
+    expect(field).to_have_js_property("readOnly", value=True)
+    field.press("Enter")
+    is_holding = False
+    for data in held:
+        sockets[-1].send(data)
+    expect(notice).to_contain_text("Scheduled: ")
+    expect(field).to_have_js_property("readOnly", value=False)
+    send_message(page, "now")
+    expect(page.locator("#message-1 .message-body")).to_have_text("now")
+    assert message_texts(page) == ["now"]
