@@ -147,6 +147,19 @@ class _Posted:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class RequestedFile:
+    """A file that a message should have: an upload, as far as it is known."""
+
+    alt: str
+    file: AttachedFile | None
+    """None if the upload is not complete, or does not exist any more."""
+
+    def may_be(self, file: AttachedFile) -> bool:
+        """Return whether a stored file can be this one: nothing that is known of it differs."""
+        return file.alt == self.alt if self.file is None else file == self.file
+
+
 def init_files(app: Flask, settings: Settings) -> None:
     """Prepare the store and the uploads of an application."""
     init_store(app, settings)
@@ -248,14 +261,26 @@ def find_complete(user_id: int, upload_ids: Sequence[str], alts: Sequence[str]) 
 
     Raises `Invalid`, and `InvalidUpload`: see there.
     """
+    return require_complete(find_requested(user_id, upload_ids, alts))
+
+
+def find_requested(user_id: int, upload_ids: Sequence[str], alts: Sequence[str]) -> tuple[RequestedFile, ...]:
+    """Return what is known of a user's uploads, for a message. They are kept for longer then. Raises `Invalid`."""
     check_file_count(len(upload_ids), current_settings().max_message_files)
     if any(len(alt) > MAX_ALT_CHARS for alt in alts):
         raise Invalid(f"A description of a file can have at most {MAX_ALT_CHARS} characters.")
     uploads = current_pools().files.run(_use_all, _current().folder, upload_ids)
-    files = [upload.file for upload in uploads if upload is not None and upload.user_id == user_id and upload.file]
-    if len(files) < len(upload_ids):
+    files = [upload.file if upload is not None and upload.user_id == user_id else None for upload in uploads]
+    cleaned = [_clean_alt(alt) for alt in alts]
+    return tuple(RequestedFile(alt, file and replace(file, alt=alt)) for file, alt in zip(files, cleaned, strict=True))
+
+
+def require_complete(requested: Sequence[RequestedFile]) -> tuple[AttachedFile, ...]:
+    """Return the files. Raises `InvalidUpload` if some are not available."""
+    files = tuple(each.file for each in requested if each.file is not None)
+    if len(files) < len(requested):
         raise InvalidUpload("A file of this message was not uploaded completely. Attach it again.")
-    return tuple(replace(file, alt=_clean_alt(alt)) for file, alt in zip(files, alts, strict=True))
+    return files
 
 
 def check_file_count(count: int, limit: int) -> None:

@@ -53,7 +53,7 @@ def schedule(
     The client id is also that of the message when it is sent.
 
     `posted` are its files: with any it needs no text. If they are not available, the error is raised, unless the same
-    message is stored already.
+    message is stored already, as far as they are known.
 
     Raises what `check_content`, `check_client_id`, `check_due_at` and `authorize_posting` raise, `Invalid` for a
     command, `InvalidReply`, `ThreadRemoved` and `SignedOut`, and `Conflict` if the message was sent already, if the
@@ -115,11 +115,10 @@ def _is_replaced(known: Scheduled, ref: ConversationRef, values: Mapping[str, ob
 
     Raises `Conflict` if it should, but the message is due or could not be sent. Another time changes nothing then.
     """
-    # The uploads of a repetition may be gone.
-    has_same_files = bool(known.files) if posted.error else known.files == posted.files
     is_same_message = (
         known.conversation == ref
-        and has_same_files
+        # The uploads of a repetition may be gone.
+        and posted.may_be(known.files)
         and all(getattr(known, name) == value for name, value in values.items() if name != "due_at")
     )
     is_waiting = known.problem is None and known.due_at > now()

@@ -13,6 +13,7 @@ from chatapp.actors import Actor
 from chatapp.conversations.refs import GENERAL
 from chatapp.errors import Conflict, Empty, Invalid, InvalidUpload
 from chatapp.files.attached import AttachedFile
+from chatapp.files.uploads import RequestedFile
 from chatapp.schedule.scheduled import Scheduled
 from chatapp.schedule.service import change_scheduled, send_now
 from chatapp.schedule.service import schedule as schedule_message
@@ -275,6 +276,10 @@ def test_a_message_is_sent_once_with_its_files_which_only_its_author_can_see_bef
     assert other.call("schedule_message", payload)["error"]["code"] == "invalid_upload", "it is somebody else's"
     scheduled = socket.call("schedule_message", payload)["scheduled"]
     assert socket.call("schedule_message", payload)["scheduled"] == scheduled
+    gone = payload | {"files": [notes | {"upload": "1-x"}]}
+    assert socket.call("schedule_message", gone)["scheduled"] == scheduled
+    described = payload | {"files": [{"upload": "1-x", "alt": "Another"}]}
+    assert socket.call("schedule_message", described)["error"]["code"] == "invalid_upload"
     (file,) = scheduled["files"]
     assert (file["name"], file["alt"], file["size"]) == ("ferns.txt", "A list", 18)
     for person, status in ((ana, 200), (bob, 404)):
@@ -335,31 +340,49 @@ def owner(app: Flask) -> Actor:
 
 
 def schedule_files(
-    actor: Actor, *files: AttachedFile, content: str = "", key: str = "", error: InvalidUpload | None = None
+    actor: Actor, *files: AttachedFile, content: str = "", key: str = "", gone: tuple[RequestedFile, ...] = ()
 ) -> Scheduled:
+    error = InvalidUpload("It was not uploaded.") if gone else None
     return schedule_message(
         GENERAL,
         actor,
         content=content,
         client_id=key or str(uuid.uuid4()),
         due_at=TOMORROW,
-        posted=PostedFiles(files, error),
+        posted=PostedFiles(files, error, gone),
     )
 
 
 def test_a_repetition_replaces_the_files_and_needs_them_no_more_if_nothing_changes(owner: Actor) -> None:
-    key, gone = str(uuid.uuid4()), InvalidUpload("It was not uploaded.")
+    key, gone = str(uuid.uuid4()), (RequestedFile(PHOTO.alt, None),)
     first = schedule_files(owner, PHOTO, key=key)
-    assert schedule_files(owner, key=key, error=gone) == first
+    assert schedule_files(owner, key=key, gone=gone) == first
     with pytest.raises(InvalidUpload):
-        schedule_files(owner, content="another text", key=key, error=gone)
+        schedule_files(owner, content="another text", key=key, gone=gone)
     with pytest.raises(InvalidUpload):
-        schedule_files(owner, error=gone)
+        schedule_files(owner, gone=gone)
     replaced = schedule_files(owner, TEXT_FILE, PHOTO, key=key)
     assert (replaced.id, replaced.files) == (first.id, (TEXT_FILE, PHOTO))
     assert send_now(owner, first.id).files == (TEXT_FILE, PHOTO)
     with pytest.raises(Conflict):
-        schedule_files(owner, TEXT_FILE, PHOTO, key=key, error=gone)
+        schedule_files(owner, key=key, gone=gone)
+
+
+def test_a_repetition_whose_uploads_are_gone_changes_nothing_only_if_its_files_can_be_the_stored_ones(
+    owner: Actor,
+) -> None:
+    key, photo = str(uuid.uuid4()), RequestedFile(PHOTO.alt, PHOTO)
+    text = RequestedFile(TEXT_FILE.alt, TEXT_FILE)
+    gone = RequestedFile(TEXT_FILE.alt, None)
+    stored = schedule_files(owner, PHOTO, TEXT_FILE, key=key)
+    assert schedule_files(owner, key=key, gone=(photo, gone)) == stored
+    for others in ((gone,), (photo, gone, gone), (text, gone), (photo, RequestedFile("another description", None))):
+        with pytest.raises(InvalidUpload):
+            schedule_files(owner, key=key, gone=others)
+    without_files = schedule_files(owner, content="text", key=key)
+    with pytest.raises(InvalidUpload):
+        schedule_files(owner, content="text", key=key, gone=(gone,))
+    assert without_files.files == ()
 
 
 def test_a_changed_message_has_text_or_files_and_not_too_many(owner: Actor) -> None:
