@@ -106,7 +106,7 @@ def respond_with_file(
         media_type=file.media_type,
         is_download=is_download,
         reader_id=reader_id,
-        expires_at=_choose_expiry(settings.files_url_seconds),
+        expires_at=choose_expiry(settings.files_url_seconds, int(time.time())),
     )
     response = redirect(settings.files_origin + ticket.make_path(current_app))
     # Each request is authorized anew.
@@ -114,13 +114,13 @@ def respond_with_file(
     return response
 
 
-def _choose_expiry(max_seconds: int) -> int:
-    """Return a time in `max_seconds` at most, and half of that at least.
+def choose_expiry(max_seconds: int, now: int) -> int:
+    """Return a time that is `max_seconds` after `now` at most, and half of that at least, in seconds.
 
     It is the same for half of that time, so that the URL is too, and browsers find the file in their caches.
     """
     step = max_seconds // 2
-    return (int(time.time()) // step + 2) * step
+    return (now // step + 2) * step
 
 
 class FilesOrigin:

@@ -86,10 +86,6 @@ def test_a_token_is_redirected_too(server: Server, ana: Person, path: str) -> No
     assert load(server, urlsplit(response.headers["Location"]).path).content == CONTENT
 
 
-def test_the_url_is_the_same_for_a_while_so_that_browsers_find_it_in_their_caches(ana: Person, path: str) -> None:
-    eventually(lambda: redirected(ana, path) == redirected(ana, path), "the URL is the same")
-
-
 def test_only_readers_of_the_conversation_get_a_ticket(server: Server, path: str) -> None:
     (eve,) = add_people(server, "eve")
     assert eve.get(path, allow_redirects=False).status_code == 404
