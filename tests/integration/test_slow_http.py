@@ -19,6 +19,9 @@ from flask import Flask
 from sqlalchemy.pool import QueuePool
 
 from chatapp.extensions import db
+from chatapp.models import IncomingWebhook
+from chatapp.storage import write
+from chatapp.tokens import hash_token
 from chatapp.web.security import MAX_FILE_FORM_BYTES, MAX_REQUEST_BYTES, SESSION_COOKIE
 from tests.harness.abuse import RawSocket
 from tests.harness.people import Api, NewPerson, Person
@@ -216,11 +219,14 @@ def test_bodies_are_read_before_the_database(app: Flask) -> None:
     client = app.test_client()
     with client.session_transaction() as session:
         session["_user_id"] = "a login session that was revoked"
+    webhook = IncomingWebhook(conversation_id=1, name="Builder", token_hash=hash_token("token"))
+    write(lambda transaction: transaction.session.add(webhook))
     for path, content_type in (
         ("/sign-out", "application/x-www-form-urlencoded"),
         ("/sign-in", "application/x-www-form-urlencoded"),
         ("/setup/unknown", "multipart/form-data; boundary=x"),
         ("/api/conversations/general/messages", "application/json"),
+        ("/hooks/token", "text/plain"),
         ("/unknown", "text/plain"),
     ):
         headers = {"Authorization": "Bearer unknown"} if path.startswith("/api/") else {}
