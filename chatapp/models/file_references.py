@@ -1,6 +1,6 @@
 """The columns that refer to stored files, which are listed only here.
 
-The sweep keeps what they refer to, the check compares it with the store, and a backup consists of it.
+The sweep keeps what they refer to, the check compares it with the store, and a backup names what is missing.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class FileReference:
 FILE_REFERENCES = (
     FileReference(User.avatar_digest, "the picture of a person"),
     FileReference(Conversation.avatar_digest, "the picture of a room or an assistant"),
-    FileReference(Attachment.digest, "the file “{}”", Attachment.name, BOTH_THUMBNAILS, Attachment.width),
+    # Before those of messages: one that is sent while they are read is then in one of both, at least.
     FileReference(
         ScheduledFile.digest,
         "the file “{}” of a scheduled message",
@@ -41,6 +41,7 @@ FILE_REFERENCES = (
         BOTH_THUMBNAILS,
         ScheduledFile.width,
     ),
+    FileReference(Attachment.digest, "the file “{}”", Attachment.name, BOTH_THUMBNAILS, Attachment.width),
     FileReference(LinkPreview.picture_digest, "the picture of the preview of {}", LinkPreview.url, ("small",)),
     FileReference(CustomEmoji.digest, "the image of the emoji :{}:", CustomEmoji.name, BOTH_THUMBNAILS),
 )
