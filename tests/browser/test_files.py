@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Error, Page, expect
+from playwright.sync_api import Error, Page, Response, expect
 
 from tests.harness import media
 from tests.harness.accessibility import list_violations
@@ -184,6 +184,11 @@ def test_a_file_is_removed_while_its_message_is_edited(ana: Person, new_page: Ne
     expect(other.locator(".message.is-deleted")).to_have_count(1)
 
 
+def get_offset(response: Response) -> int:
+    """Return where the part of a file begins that a response has."""
+    return int(response.headers.get("content-range", "bytes 0-").removeprefix("bytes ").partition("-")[0])
+
+
 def test_files_that_are_opened_by_their_url_are_played_shown_or_downloaded_and_run_nothing(
     ana: Person, new_page: NewPage
 ) -> None:
@@ -207,9 +212,9 @@ def test_files_that_are_opened_by_their_url_are_played_shown_or_downloaded_and_r
     with page.expect_response(lambda response: "pdf_viewer" in response.url):
         page.goto(ana.server.url + urls["paper.pdf"])
     page.goto(ana.server.url + urls["speech.wav"])
-    with page.expect_response(lambda response: response.status == 206) as part:
+    with page.expect_response(lambda response: get_offset(response) > 10_000_000) as part:
         page.locator("video").evaluate("""async (player) => {
           player.currentTime = 110;
           await new Promise((resolve) => player.addEventListener("seeked", resolve, { once: true }));
         }""")
-    assert int(part.value.headers["content-range"].split()[1].partition("-")[0]) > 10_000_000
+    assert part.value.status == 206
