@@ -58,14 +58,19 @@ class BroadcastQueue:
 
     def run(self) -> None:
         """Broadcast what is added, for ever."""
+        is_epoch_logged = False
         while True:
             self._is_filled.wait()
             try:
                 self.broadcast_waiting()
+                is_epoch_logged = False
             except DATABASE_ERRORS as error:
                 log.debug("broadcasting waits for the database", reason=str(error))
                 time.sleep(RETRY_SECONDS)
             except EpochChangedError:
+                if not is_epoch_logged:
+                    log.info("broadcasting waits for the positions of the new epoch")
+                    is_epoch_logged = True
                 time.sleep(RETRY_SECONDS)
 
     def broadcast_waiting(self) -> None:

@@ -46,6 +46,7 @@ class Evictor:
         self._app = app
         self._server = realtime.server
         self._connections = realtime.connections
+        self._positions = realtime.positions
         self._signals = realtime.signals
         self._last_handled: LastRevocation | None = None
         """All revocations up to this one were handled; None before the first check."""
@@ -78,19 +79,25 @@ class Evictor:
             self._server.emit("removed_from_chat", {"conversation": wire_name}, to=sid)
 
     def check_revocations(self) -> None:
-        """Evict the users whose login session or membership was revoked, if other processes revoked any since."""
+        """Evict the users whose login session or membership was revoked, if other processes revoked any since.
+
+        Send `epoch_renewed` if the positions of broadcasts are of another epoch than the database.
+        """
         last = self._get_last_revocation()
-        if last == self._last_handled:
-            if time.monotonic() - self._refreshed_at > REFRESH_SECONDS:
-                self._refresh_fallback()
-            return
+        if last != self._last_handled:
+            self._handle_revocations(last)
+        elif time.monotonic() - self._refreshed_at > REFRESH_SECONDS:
+            self._refresh_fallback()
+        if self._positions.is_of_another_epoch(last.epoch):
+            # Also at the first check: a socket may have joined before it, and before the epoch was renewed.
+            self._signals.send(epoch_renewed, last.epoch)
+
+    def _handle_revocations(self, last: LastRevocation) -> None:
         self._fallback.revoke_all()
         load_images(self._app)
         self._evict_signed_out(self._connections.list_users())
         for ref in self._connections.list_conversations(with_news=True):
             self._evict_former_members({ref.wire_name: self._connections.list_listening_users(ref.wire_name)})
-        if self._last_handled is not None and self._last_handled.epoch != last.epoch:
-            self._signals.send(epoch_renewed, last.epoch)
         # Only now: if the database failed meanwhile, the next check has to find them again.
         self._last_handled = last
         self._refresh_fallback()

@@ -40,8 +40,12 @@ class BroadcastPositions:
         """Raise `EpochChangedError` if the positions are of another epoch than the one that was just read."""
         if self._epoch is None:
             self._epoch = epoch
-        if self._epoch != epoch:
+        if self.is_of_another_epoch(epoch):
             raise EpochChangedError
+
+    def is_of_another_epoch(self, epoch: str) -> bool:
+        """Return whether the positions are of another epoch than `epoch`. Before they are of any, they are not."""
+        return self._epoch not in (None, epoch)
 
     def start_at(self, wire_name: str, event: int) -> int:
         """Set a conversation's position to `event`, unless it is known; return the position."""

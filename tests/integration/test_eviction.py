@@ -21,7 +21,9 @@ from chatapp.realtime.channels import user_channel
 from chatapp.realtime.eviction import Evictor
 from chatapp.rooms.service import invite, remove
 from chatapp.storage import current_writer, write
+from chatapp.timeline.epoch import get_epoch, renew_epoch
 from chatapp.timeline.new_events import read_new_events
+from chatapp.timeline.signals import epoch_renewed
 from tests.harness.servers import SqliteTemplate
 
 PASSWORD = "a good password"
@@ -31,7 +33,7 @@ class Installation:
     """Ana's room in two processes: Bob and Eve listen in the first one, `other` revokes."""
 
     def __init__(self, app: Flask, other: Flask) -> None:
-        self._app = app
+        self.app = app
         self._other = other
         self.realtime = get_realtime(app)
         with app.app_context():
@@ -64,13 +66,19 @@ class Installation:
 
     def remove(self, user: AuthenticatedUser, *, by_other: bool = True) -> None:
         """Remove a member from the room, by the other process or by the first one."""
-        with (self._other if by_other else self._app).app_context():
+        with (self._other if by_other else self.app).app_context():
             remove(self.ana, self.room_id, user.id)
             write(lambda _transaction: None)  # The signals of a change are sent before the next one is committed.
 
+    def renew_epoch(self) -> str:
+        """Renew the epoch by the other process, and return the new one."""
+        with self._other.app_context():
+            renew_epoch()
+            return get_epoch(db.session())
+
     def evict_before_event(self) -> None:
         """Evict as the first process does before it broadcasts an event of the room."""
-        with self._app.app_context():
+        with self.app.app_context():
             last_revocation = read_new_events(db.session(), {}).last_revocation
         self.evictor.evict_from([self.room], last_revocation)
 
@@ -142,3 +150,19 @@ def test_who_joins_during_a_check_is_admitted_in_an_outage_after_the_next_one(in
     assert realtime.fallback.find_access(eve.id, room) is None, "it was read before the revocation"
     installation.evictor.check_revocations()
     assert realtime.fallback.find_access(eve.id, room) is not None
+
+
+def test_a_process_whose_first_check_follows_a_join_and_a_new_epoch_sends_that_epoch(
+    installation: Installation,
+) -> None:
+    """The database did not respond when the process started, and was restored before that."""
+    evictor, epochs = Evictor(installation.app, installation.realtime), list[str]()
+    installation.realtime.signals.connect(epoch_renewed, epochs.append)
+    with installation.app.app_context():
+        installation.realtime.positions.check_epoch(get_epoch(db.session()))
+    epoch = installation.renew_epoch()
+    evictor.check_revocations()
+    assert epochs == [epoch]
+    installation.realtime.positions.restart(epoch, {})
+    evictor.check_revocations()
+    assert epochs == [epoch], "once the positions are of the new epoch, it is not sent again"
