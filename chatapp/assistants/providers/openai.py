@@ -177,7 +177,7 @@ class OpenAIProvider:
                     return
                 if time.monotonic() >= waits_until:
                     raise TimeLimitExceeded
-                has_text = _has_text(chunk)
+                has_text = _has_text(chunk, has_images=self._config.images)
                 if not has_text:
                     # A server may send such chunks without a pause. Other green threads run in between.
                     time.sleep(0)
@@ -212,13 +212,13 @@ def _limit_wait(question: Question, until: float) -> Iterator[None]:
         yield
 
 
-def _has_text(chunk: Any) -> bool:
-    """Return whether a chunk has a part of the answer, or of the reasoning that precedes it."""
+def _has_text(chunk: Any, *, has_images: bool) -> bool:
+    """Return whether a chunk has a part of the answer, with its images if they are wanted, or of the reasoning."""
     choices = chunk["choices"]
     if not choices:
         return False
     delta = choices[0]["delta"]
-    return bool(delta.get("images")) or any(
+    return (has_images and bool(delta.get("images"))) or any(
         isinstance(value, str) and value for name, value in delta.items() if name != "role"
     )
 

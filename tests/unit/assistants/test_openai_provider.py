@@ -169,7 +169,9 @@ def test_a_stopped_answer_closes_the_connection_while_the_model_sends_only_its_r
 
 
 @pytest.mark.parametrize(
-    "delta", ["{}", '{"role": "assistant", "content": ""}', '{"content": null}'], ids=["none", "empty", "null"]
+    "delta",
+    ["{}", '{"role": "assistant", "content": ""}', '{"content": null}', '{"images": [{}]}'],
+    ids=["none", "empty", "null", "images that are not wanted"],
 )
 def test_events_without_text_do_not_extend_the_timeout(delta: str) -> None:
     with RawServer(f'data: {{"choices": [{{"delta": {delta}}}]}}\n\n', repeats=True) as server:
