@@ -13,7 +13,7 @@ from chatapp.concurrency.native import current_pools
 from chatapp.config import current_settings
 from chatapp.errors import ChatError, Invalid
 from chatapp.files.upload_folder import Upload
-from chatapp.files.uploads import delete_upload, upload_stream
+from chatapp.files.uploads import check_file_count, delete_upload, upload_stream
 
 log = structlog.get_logger(__name__)
 
@@ -21,12 +21,15 @@ log = structlog.get_logger(__name__)
 def attach_image(answer: RunningAnswer, url: str) -> None:
     """Store the image of a `data:` URL, and attach it to the answer. If that fails, the answer has a notice.
 
-    A crash leaves an upload, which expires. Waits for native threads and a worker process.
+    Each image counts, also one that is refused: beyond as many as a message may have files, they are ignored. A crash
+    leaves an upload, which expires. Waits for native threads and a worker process.
     """
+    max_files = current_settings().max_message_files
+    if answer.images > max_files:
+        return
+    answer.images += 1
     try:
-        max_files = current_settings().max_message_files
-        if len(answer.uploads) >= max_files:
-            raise Invalid(f"A message can have at most {max_files} files.")
+        check_file_count(answer.images, max_files)
         upload = _store(answer, url)
     except ChatError as error:
         log.warning("image of an answer refused", answer=answer.job.answer_id, reason=error.message)

@@ -49,6 +49,8 @@ class AnswerGenerator:
                 if isinstance(piece, GeneratedImage):
                     with self._app.app_context():
                         attach_image(answer, piece.url)
+                    # A server may send many that are refused at once. Other green threads run in between.
+                    time.sleep(0)
                 else:
                     answer.append(piece)
                 if time.monotonic() - asked_at > BUFFERED_SECONDS:

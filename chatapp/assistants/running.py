@@ -29,6 +29,8 @@ class RunningAnswer:
         self.problem: str | None = None
         self.notice: str | None = None
         """What is missing from the answer. It is shown unless the answer ends with a problem of its own."""
+        self.images = 0
+        """The number of images that the model has sent, up to the first one beyond the limit."""
         self.uploads: tuple[Upload, ...] = ()
         """The complete uploads of its files, which belong to the asker."""
         self.usage: Usage | None = None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
@@ -37,6 +38,8 @@ from tests.harness.media import draw, encode
 from tests.harness.waiting import eventually
 
 ACTOR = Actor(1)
+
+JOB = Job(1, 2, ConversationRef("assistant", 3), True, 2, 1, "helper", Person(ACTOR.user_id, "ana", "Ana"))
 
 
 class ScriptedProvider:
@@ -152,10 +155,19 @@ def test_an_image_that_cannot_be_attached_is_named_in_the_answer_which_keeps_its
     eventually(lambda: not [*current_settings().uploads_path.glob("*")], "the uploads are deleted")
 
 
+def test_images_beyond_the_limit_are_refused_once_though_none_is_stored(app: Flask) -> None:
+    create_owner("ana", "Ana", "a good password")
+    answer = RunningAnswer(JOB)
+    with capture_logs() as logs:
+        for _ in range(1_000):
+            attach_image(answer, "https://example.com/image.png")
+    assert [entry["event"] for entry in logs] == ["image of an answer refused"] * 11
+    assert answer.notice == "An image is missing. A message can have at most 10 files."
+
+
 def test_an_image_that_is_stored_after_the_answer_is_over_is_not_attached(app: Flask) -> None:
     create_owner("ana", "Ana", "a good password")
-    job = Job(1, 2, ConversationRef("assistant", 3), True, 2, 1, "helper", Person(ACTOR.user_id, "ana", "Ana"))
-    answer = RunningAnswer(job)
+    answer = RunningAnswer(JOB)
     answer.end("stopped")
     attach_image(answer, PNG)
     assert answer.files == ()

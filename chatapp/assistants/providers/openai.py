@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -25,6 +26,9 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 TOO_SLOW_PROBLEM = "The model took too long to answer."
 
 REDIRECTS = range(300, 400)
+
+MAX_IMAGES_PER_CHUNK = 101
+"""One more than a message may have files (`max_message_files`): the answer has a notice that one is missing."""
 
 _END = object()
 
@@ -235,7 +239,7 @@ def _parse_chunk(chunk: Any, *, has_images: bool) -> tuple[_Pieces, str | None]:
     pieces: list[str | GeneratedImage] = [content] if content else []
     if has_images:
         # OpenAI's own models have no images there: it is the convention of OpenRouter, LiteLLM and Vercel.
-        pieces += [_parse_image(each) for each in delta.get("images") or ()]
+        pieces += [_parse_image(each) for each in islice(delta.get("images") or (), MAX_IMAGES_PER_CHUNK)]
     return pieces, choices[0].get("finish_reason")
 
 

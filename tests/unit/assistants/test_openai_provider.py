@@ -220,6 +220,12 @@ def test_images_are_ignored_unless_they_are_configured() -> None:
         assert fail(make_provider(server.url)) == ("", "The model did not answer.")
 
 
+def test_an_event_has_at_most_one_image_more_than_a_message_may_have_files() -> None:
+    with RawServer(image_event(*["data:,"] * 10_000) + END) as server:
+        pieces = list(answer(make_provider(server.url, images=True)))
+    assert pieces == [GeneratedImage("data:,")] * 101
+
+
 @pytest.mark.parametrize("url", [None, 7, {}])
 def test_an_image_without_a_url_fails_the_answer(url: object) -> None:
     with RawServer(image_event(url) + END) as server:
