@@ -11,7 +11,7 @@ READ_BYTES = 8_192
 
 
 MAX_BYTES_PER_SECOND = 512 * 1024
-"""Rate at which a response is read after its first part. The fastest models send half of it."""
+"""Rate at which a response of text is read after its first part. The fastest models send half of it."""
 
 
 class ResponseTooLarge(Exception):

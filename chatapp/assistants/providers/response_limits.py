@@ -10,7 +10,12 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from chatapp.limits.response_budget import MAX_HEAD_BYTES, ResponseBudget, ResponseTooLarge
+from chatapp.limits.response_budget import (
+    MAX_BYTES_PER_SECOND,
+    MAX_HEAD_BYTES,
+    ResponseBudget,
+    ResponseTooLarge,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +25,21 @@ class ResponseLimits:
     event_bytes: int
     """Maximum size of one event of the stream, which the library buffers until it is complete."""
     body_bytes: int
+    bytes_per_second: float
+    """Rate at which the body is read."""
 
 
-TEXT_LIMITS = ResponseLimits(event_bytes=256 * 1024, body_bytes=32 * 1024 * 1024)
+TEXT_LIMITS = ResponseLimits(
+    event_bytes=256 * 1024, body_bytes=32 * 1024 * 1024, bytes_per_second=MAX_BYTES_PER_SECOND
+)
 """A response may be many times as large as the longest answer that comes in events of one character."""
 
-IMAGE_LIMITS = ResponseLimits(event_bytes=16 * 1024 * 1024, body_bytes=64 * 1024 * 1024)
-"""An event has a whole image, as Base64. Parsing the largest one takes some hundredths of a second."""
+IMAGE_LIMITS = ResponseLimits(
+    event_bytes=16 * 1024 * 1024, body_bytes=64 * 1024 * 1024, bytes_per_second=4 * MAX_BYTES_PER_SECOND
+)
+"""An event has a whole image, as Base64. The largest one is read in 8 seconds, which count in the provider's `timeout`.
+
+Parsing it takes some hundredths of a second."""
 
 SECONDS_PER_PIECE = 0.00025
 """Pause for each piece of a body. One read may bring thousands of pieces of one byte, and each takes time."""
@@ -37,14 +50,14 @@ _SEPARATORS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 class LimitedConnection(httpcore2.NetworkStream):
     """A connection to a model server. Reading raises `ResponseTooLarge` when a response exceeds its limits."""
 
-    def __init__(self, stream: httpcore2.NetworkStream, max_body_bytes: int) -> None:
+    def __init__(self, stream: httpcore2.NetworkStream, limits: ResponseLimits) -> None:
         self._stream = stream
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
         self._budget = ResponseBudget(MAX_HEAD_BYTES)
 
     def allow_body(self) -> None:
         """Allow a whole response to be read, after its head was."""
-        self._budget = ResponseBudget(self._max_body_bytes)
+        self._budget = ResponseBudget(self._limits.body_bytes, self._limits.bytes_per_second)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read a small part of the response, after other green threads have run."""
@@ -63,7 +76,7 @@ class LimitedConnection(httpcore2.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
         """Return the encrypted connection, with the same limits."""
-        return LimitedConnection(self._stream.start_tls(ssl_context, server_hostname, timeout), self._max_body_bytes)
+        return LimitedConnection(self._stream.start_tls(ssl_context, server_hostname, timeout), self._limits)
 
     def get_extra_info(self, info: str) -> Any:
         """Return information about the connection."""
@@ -73,9 +86,9 @@ class LimitedConnection(httpcore2.NetworkStream):
 class LimitedBackend(httpcore2.NetworkBackend):
     """Opens connections with limits."""
 
-    def __init__(self, backend: httpcore2.NetworkBackend, max_body_bytes: int) -> None:
+    def __init__(self, backend: httpcore2.NetworkBackend, limits: ResponseLimits) -> None:
         self._backend = backend
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
 
     def connect_tcp(
         self,
@@ -87,7 +100,7 @@ class LimitedBackend(httpcore2.NetworkBackend):
     ) -> httpcore2.NetworkStream:
         """Open a connection."""
         stream = self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
-        return LimitedConnection(stream, self._max_body_bytes)
+        return LimitedConnection(stream, self._limits)
 
 
 class LimitedBody(httpx2.SyncByteStream):
@@ -128,7 +141,7 @@ def limit_responses(client: httpx2.Client, limits: ResponseLimits) -> None:
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
         if isinstance(transport, httpx2.HTTPTransport):
             pool = transport._pool  # noqa: SLF001
-            pool._network_backend = LimitedBackend(pool._network_backend, limits.body_bytes)  # noqa: SLF001
+            pool._network_backend = LimitedBackend(pool._network_backend, limits)  # noqa: SLF001
 
 
 def _limit_body(response: httpx2.Response, max_event_bytes: int) -> None:

@@ -13,6 +13,7 @@ from pydantic import HttpUrl
 
 from chatapp.assistants.providers import GeneratedImage, ProviderFailed, Question, Turn
 from chatapp.assistants.providers.openai import OpenAIProvider
+from chatapp.assistants.providers.response_limits import IMAGE_LIMITS
 from chatapp.assistants.usage import Usage
 from chatapp.concurrency.native import Interruption
 from chatapp.config.assistants import OpenAIConfig
@@ -213,6 +214,22 @@ def test_images_are_pieces_of_an_answer_and_may_be_larger_than_a_text() -> None:
     urls = ["data:image/png;base64," + "A" * 400_000, "data:image/png;base64,AAAA"]
     with RawServer(image_event(*urls) + END) as server:
         assert list(answer(make_provider(server.url, images=True))) == [GeneratedImage(url) for url in urls]
+
+
+@pytest.mark.parametrize(("images", "min_seconds", "max_seconds"), [(False, 0.3, 1), (True, 0.08, 0.2)])
+def test_a_provider_with_images_reads_an_event_faster(
+    images: bool, min_seconds: float, max_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeps: list[float] = []
+    monkeypatch.setattr(time, "sleep", sleeps.append)
+    content = "word " * 40_000
+    with RawServer(f"data: {json.dumps({'choices': [{'delta': {'content': content}}]})}\n\n{END}") as server:
+        assert list(answer(make_provider(server.url, images=images))) == [content]
+    assert min_seconds < sum(sleeps) < max_seconds
+
+
+def test_the_largest_image_arrives_within_a_timeout_of_ten_seconds() -> None:
+    assert IMAGE_LIMITS.event_bytes / IMAGE_LIMITS.bytes_per_second < 10
 
 
 def test_images_are_ignored_unless_they_are_configured() -> None:
