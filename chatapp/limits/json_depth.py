@@ -26,7 +26,7 @@ def check_json_depth(text: str) -> None:
     try:
         too_deep = is_too_deep(orjson.loads(text))
     except orjson.JSONDecodeError:
-        too_deep = _count_brackets(_STRINGS.sub("", text)) > MAX_JSON_DEPTH
+        too_deep = _count_brackets(remove_strings(text)) > MAX_JSON_DEPTH
     if too_deep:
         raise ValueError(f"nested more than {MAX_JSON_DEPTH} levels deep")
 
@@ -44,6 +44,11 @@ def is_too_deep(value: object, max_depth: int = MAX_JSON_DEPTH) -> bool:
         if not level:
             return False
     return True
+
+
+def remove_strings(text: str) -> str:
+    """Return JSON, which may be malformed, without its strings."""
+    return _STRINGS.sub("", text)
 
 
 def _count_brackets(text: str) -> int:

@@ -120,7 +120,9 @@ class OpenAIProvider:
         )
 
     def _request(self, question: Question) -> Any:
-        from openai import BadRequestError, Stream, UnprocessableEntityError
+        from openai import BadRequestError, UnprocessableEntityError
+
+        from chatapp.assistants.providers.response_limits import LimitedStream
 
         # OpenAI's newer models reject the older parameter, many other servers know only that one.
         is_openai = self._config.base_url.host == "api.openai.com"
@@ -136,7 +138,7 @@ class OpenAIProvider:
         def send(options: dict[str, object]) -> Any:
             # Chunks as plain objects: converting them to the library's models takes longer than everything else.
             return self._client.post(
-                "/chat/completions", body=body | options, cast_to=object, stream=True, stream_cls=Stream[object]
+                "/chat/completions", body=body | options, cast_to=object, stream=True, stream_cls=LimitedStream
             )
 
         if self._is_usage_accepted is False:

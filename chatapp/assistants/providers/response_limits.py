@@ -9,7 +9,9 @@ from typing import Any
 
 import httpcore2
 import httpx2
+from openai import Stream
 
+from chatapp.limits.json_depth import check_json_depth, remove_strings
 from chatapp.limits.response_budget import (
     MAX_BYTES_PER_SECOND,
     MAX_HEAD_BYTES,
@@ -39,7 +41,12 @@ IMAGE_LIMITS = ResponseLimits(
 )
 """An event has a whole image, as Base64. The largest one is read in 8 seconds, which count in the provider's `timeout`.
 
-Parsing it takes some hundredths of a second."""
+Parsing it takes some hundredths of a second, and less than a tenth within `MAX_MARKS`."""
+
+MAX_MARKS = 300_000
+"""Maximum number of quotation marks and backslashes in an event that is larger than those of text.
+
+Some servers escape each slash: that is one of 64 characters of Base64."""
 
 SECONDS_PER_PIECE = 0.00025
 """Pause for each piece of a body. One read may bring thousands of pieces of one byte, and each takes time."""
@@ -101,6 +108,28 @@ class LimitedBackend(httpcore2.NetworkBackend):
         """Open a connection."""
         stream = self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
         return LimitedConnection(stream, self._limits)
+
+
+class LimitedStream(Stream[object]):
+    """The events of a response, whose JSON is checked before the library parses it, which holds up everybody."""
+
+    # The library has no public way to do something between the event and its JSON.
+    def _iter_events(self) -> Iterator[Any]:
+        for event in super()._iter_events():
+            check_event(event.data)
+            yield event
+
+
+def check_event(data: str) -> None:
+    """Raise `ResponseTooLarge` if an event is large because of something else than long strings.
+
+    Raises `ValueError` if it is nested too deeply.
+    """
+    if len(data) > TEXT_LIMITS.event_bytes and (
+        data.count('"') + data.count("\\") > MAX_MARKS or len(remove_strings(data)) > TEXT_LIMITS.event_bytes
+    ):
+        raise ResponseTooLarge
+    check_json_depth(data)
 
 
 class LimitedBody(httpx2.SyncByteStream):

@@ -13,13 +13,13 @@ from pydantic import HttpUrl
 
 from chatapp.assistants.providers import GeneratedImage, ProviderFailed, Question, Turn
 from chatapp.assistants.providers.openai import OpenAIProvider
-from chatapp.assistants.providers.response_limits import IMAGE_LIMITS
+from chatapp.assistants.providers.response_limits import IMAGE_LIMITS, TEXT_LIMITS, check_event
 from chatapp.assistants.usage import Usage
 from chatapp.concurrency.native import Interruption
 from chatapp.config.assistants import OpenAIConfig
 from chatapp.conversations.people import Person
 from chatapp.files.attached import AttachedFile
-from chatapp.limits.response_budget import MAX_BYTES_PER_SECOND, READ_BYTES
+from chatapp.limits.response_budget import MAX_BYTES_PER_SECOND, READ_BYTES, ResponseTooLarge
 from tests.harness.ports import free_port
 
 API_KEY = "sk-very-secret"
@@ -230,6 +230,31 @@ def test_a_provider_with_images_reads_an_event_faster(
 
 def test_the_largest_image_arrives_within_a_timeout_of_ten_seconds() -> None:
     assert IMAGE_LIMITS.event_bytes / IMAGE_LIMITS.bytes_per_second < 10
+
+
+@pytest.mark.parametrize("part", ["[],", "0.1,", "    "])
+def test_an_event_is_large_only_because_of_long_strings(part: str) -> None:
+    count = TEXT_LIMITS.event_bytes // len(part)
+    with pytest.raises(ResponseTooLarge):
+        check_event(f'{{"choices": [{part * count}0]}}')
+    check_event(f'{{"choices": [{part * (count // 2)}0], "url": "{"A" * TEXT_LIMITS.event_bytes}"}}')
+
+
+@pytest.mark.parametrize("part", ["A" * 64, "A" * 63 + r"\/"])
+def test_a_long_string_may_have_escaped_slashes(part: str) -> None:
+    check_event(f'{{"url": "{part * (IMAGE_LIMITS.event_bytes // 80)}"}}')
+
+
+@pytest.mark.parametrize("part", [r"\n", r"[\"", '","'])
+def test_a_large_event_has_few_strings_and_escapes(part: str) -> None:
+    with pytest.raises(ResponseTooLarge):
+        check_event(f'["{part * 400_000}"]')
+
+
+def test_an_event_that_is_nested_too_deeply_fails_the_answer() -> None:
+    chunk = f'{{"choices": [{{"delta": {{"content": "word", "deep": {"[" * 40}{"]" * 40}}}}}]}}'
+    with RawServer(f"data: {chunk}\n\n{END}") as server:
+        assert fail(make_provider(server.url)) == ("", "The model server sent an invalid response.")
 
 
 def test_images_are_ignored_unless_they_are_configured() -> None:
