@@ -9,7 +9,12 @@ from chatapp.conversations.kinds import SharedAssistant, kind_of
 from chatapp.conversations.policy import authorize_management, authorize_session_management, authorize_viewing
 from chatapp.conversations.queries import ConversationAccess, find_access_of, list_member_ids
 from chatapp.conversations.refs import ConversationRef, assistant_ref
-from chatapp.conversations.signals import AssistantPicture, assistant_pictures_changed, sidebar_changed
+from chatapp.conversations.signals import (
+    AssistantPicture,
+    all_sidebars_changed,
+    assistant_pictures_changed,
+    sidebar_changed,
+)
 from chatapp.errors import Archived, Forbidden, NotFound
 from chatapp.files.attached import AttachedFile
 from chatapp.files.avatars import avatar_file
@@ -106,4 +111,4 @@ def _send_assistant_changed(transaction: Transaction, actor: Actor, conversation
     record(transaction, kind, actor, target=f"@{conversation.name or conversation.assistant}")
     session.flush()
     revoke(transaction, assistant_pictures_changed, list_assistant_pictures(session))
-    transaction.send_on_commit(sidebar_changed, session.scalars(select(User.id).where(User.is_active)).all())
+    transaction.send_on_commit(all_sidebars_changed, None)

@@ -48,3 +48,6 @@ assistant_pictures_changed: Signal[Sequence[AssistantPicture]] = Signal("assista
 
 sidebar_changed: Signal[Sequence[int]] = Signal("sidebar-changed")
 """The ids of the users whose list of conversations has changed."""
+
+all_sidebars_changed: Signal[None] = Signal("all-sidebars-changed")
+"""Something in the lists of all users has changed, but not which conversations they have."""

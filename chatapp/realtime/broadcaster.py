@@ -16,7 +16,7 @@ import structlog
 from flask import Flask
 
 from chatapp.conversations.refs import parse_ref
-from chatapp.conversations.signals import MembersChanged, members_changed, sidebar_changed
+from chatapp.conversations.signals import MembersChanged, all_sidebars_changed, members_changed, sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.extensions import db
 from chatapp.presentation.messages import get_message_presenter, present_backlog, present_news
@@ -106,6 +106,7 @@ class Broadcaster:
         signals.connect(saved_changed, self.broadcast_saved_changed)
         signals.connect(draft_changed, self.broadcast_draft_changed)
         signals.connect(sidebar_changed, self.broadcast_sidebar_changed)
+        signals.connect(all_sidebars_changed, self.broadcast_all_sidebars_changed)
         signals.connect(members_changed, self.broadcast_members_changed)
         signals.connect(sharing_changed, self.broadcast_sharing_changed)
         signals.connect(scheduled_changed, self.broadcast_scheduled)
@@ -201,6 +202,11 @@ class Broadcaster:
             for user_id in user_ids:
                 if sids := self._connections.list_sids(user_channel(user_id)):
                     update_news_channels(self._realtime, user_id, sids)
+
+    def broadcast_all_sidebars_changed(self, _: None = None) -> None:
+        """Emit to all sockets that their lists have changed. They receive the news of the same conversations."""
+        self._recent_changes.add(EVERYONE)
+        self._server.emit("sidebar_changed", {}, to=EVERYONE)
 
     def broadcast_scheduled(self, changed: ScheduledChanged) -> None:
         """Emit a change of a scheduled message to its author's own sockets."""

@@ -15,6 +15,7 @@ from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.conversations.signals import (
     MembersChanged,
     MembershipRevoked,
+    all_sidebars_changed,
     members_changed,
     membership_revoked,
     sidebar_changed,
@@ -84,6 +85,7 @@ class Relay:
         signals.connect(membership_revoked, self.publish_membership_revoked)
         signals.connect(timeline_trimmed, self.publish_trimmed)
         signals.connect(sidebar_changed, self.publish_sidebar_changed)
+        signals.connect(all_sidebars_changed, lambda _: bus.publish("all_sidebars_changed", None))
         signals.connect(members_changed, self.publish_members_changed)
         signals.connect(sharing_changed, self.publish_sharing_changed)
         signals.connect(read_state_changed, self.publish_read_state)
@@ -96,6 +98,7 @@ class Relay:
         bus.on("login_sessions_revoked", lambda _, ids: evictor.evict_login_sessions(ids))
         bus.on("membership_revoked", lambda _, revoked: evictor.evict_member(MembershipRevoked(**_with_ref(revoked))))
         bus.on("sidebar_changed", lambda _, user_ids: broadcaster.broadcast_sidebar_changed(user_ids))
+        bus.on("all_sidebars_changed", lambda *_: broadcaster.broadcast_all_sidebars_changed())
         bus.on("members", self._on_members_changed)
         bus.on("sharing", lambda _, changed: broadcaster.broadcast_sharing_changed(SharingChanged(**changed)))
         bus.on("read", self._on_read_state)

@@ -1,5 +1,6 @@
 """The broadcaster: which events it emits for a signal."""
 
+import time
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from flask import Flask
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.conversations.refs import GENERAL, room_ref
+from chatapp.conversations.signals import all_sidebars_changed
 from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.eviction import Evictor
@@ -87,6 +89,15 @@ def test_news_that_no_socket_receives_are_not_emitted(
     broadcaster.broadcast_posted([message])
     broadcast(broadcaster)
     assert emitted == [("chat_message", "general")]
+
+
+def test_a_change_of_all_sidebars_is_emitted_once_to_everyone_and_to_pages_that_connect_later(
+    app: Flask, realtime: Realtime, broadcaster: Broadcaster, emitted: Emitted
+) -> None:
+    rendered_at = time.monotonic()
+    realtime.signals.send(all_sidebars_changed, None)
+    assert emitted == [("sidebar_changed", "everyone")]
+    assert realtime.recent_changes.has_changed(["everyone"], rendered_at)
 
 
 def test_a_saved_message_that_was_broadcast_already_is_no_news(
