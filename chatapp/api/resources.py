@@ -226,7 +226,10 @@ class ConversationFile(TypedDict):
     """A file of a conversation, with its message."""
 
     seq: Annotated[int, Field(description="The `seq` of its message.")]
-    sender: Annotated[Person | None, Field(description="The user who uploaded it; null if the account was deleted.")]
+    sender: Annotated[
+        Person | None,
+        Field(description="The user who uploaded it; null if the account was deleted, or an assistant has made it."),
+    ]
     sent_at: Timestamp
     file: File
 

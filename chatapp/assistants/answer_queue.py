@@ -190,7 +190,7 @@ def _end(
     metadata: Metadata | None = None,
     files: Sequence[AttachedFile] = (),
 ) -> None:
-    """End an open answer; keep its saved content if `content` is None. The files belong to the asker."""
+    """End an open answer; keep its saved content if `content` is None. The files belong to no user."""
     session = transaction.session
     # Every transaction locks the conversation before its answers.
     if lock_conversation(session, conversation_id) is None:
@@ -205,7 +205,7 @@ def _end(
     answer.ended_at = now()
     message = session.get_one(Message, answer.message_id, populate_existing=True)
     if message.deleted_at is None:
-        store_files(session, [(conversation_id, message.id, answer.asker_id, files)])
+        store_files(session, [(conversation_id, message.id, None, files)])
         update_answer(
             transaction,
             message,

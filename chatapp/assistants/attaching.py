@@ -1,6 +1,6 @@
 """The images that a model generates: they are stored as an upload of the asker is, and attached to the answer.
 
-The limits of uploads apply to them, and the files of an answer count for the person who asked.
+The limits of uploads apply to them, but not the quota of the asker, who cannot delete each answer.
 """
 
 import binascii
@@ -51,7 +51,8 @@ def delete_uploads(answer: RunningAnswer) -> None:
 def _store(answer: RunningAnswer, url: str) -> Upload:
     """Store an image as an upload of the asker. Raises `Invalid`, and what `upload_stream` raises."""
     content = current_pools().files.run(decode_data_url, url)
-    upload = upload_stream(answer.job.asker.id, f"image-{len(answer.uploads) + 1}", BytesIO(content))
+    name = f"image-{len(answer.uploads) + 1}"
+    upload = upload_stream(answer.job.asker.id, name, BytesIO(content), has_quota=False)
     if upload.file is None or upload.file.kind != "image":
         delete_upload(upload.id)
         raise Invalid("The model sent a file that is no picture that chatapp can show.")

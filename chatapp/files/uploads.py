@@ -166,8 +166,8 @@ def init_files(app: Flask, settings: Settings) -> None:
     app.extensions[EXTENSION] = _Uploads(settings)
 
 
-def create_upload(user_id: int, name: str, size: int) -> Upload:
-    """Begin an upload of `size` bytes. One of 0 bytes is complete at once.
+def create_upload(user_id: int, name: str, size: int, *, has_quota: bool = True) -> Upload:
+    """Begin an upload of `size` bytes. One of 0 bytes is complete at once. `has_quota` applies the user's.
 
     Raises `Invalid`, `RateLimited`, `FileTooLarge`, `QuotaExceeded`, `StorageFull`, and for an empty file what `append`
     raises.
@@ -179,7 +179,7 @@ def create_upload(user_id: int, name: str, size: int) -> Upload:
     if size > settings.max_file_mb * MB:
         raise FileTooLarge(f"A file can have at most {settings.max_file_mb} MB.")
     uploads, run = _current(), current_pools().files.run
-    posted = _find_posted(uploads.folder, user_id)
+    posted = _find_posted(uploads.folder, user_id) if has_quota else None
     with storage_errors(), uploads.creating:
         upload = run(_create, uploads.folder, current_store(), settings, posted, user_id, name, size)
     return upload if size else resume(upload.id)
@@ -237,8 +237,8 @@ def delete_upload(upload_id: str) -> None:
     current_pools().files.run(_current().folder.delete, upload_id)
 
 
-def upload_stream(user_id: int, name: str, stream: IO[bytes]) -> Upload:
-    """Upload a file that a form contains, at once, and return the complete upload.
+def upload_stream(user_id: int, name: str, stream: IO[bytes], *, has_quota: bool = True) -> Upload:
+    """Upload a file that a form contains, at once, and return the complete upload. `has_quota` applies the user's.
 
     Raises `Invalid`, and `UPLOAD_ERRORS`.
 
@@ -246,7 +246,7 @@ def upload_stream(user_id: int, name: str, stream: IO[bytes]) -> Upload:
     """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
-    upload = create_upload(user_id, name, size)
+    upload = create_upload(user_id, name, size, has_quota=has_quota)
     try:
         if size:
             append(upload.id, 0, stream.read)

@@ -42,7 +42,7 @@ class Attachment(FileColumns, Base):
     """Its place among the files of the message, from 0."""
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    """The user who uploaded it."""
+    """The user who uploaded it, in whose quota it counts; None for those of assistants' answers."""
 
 
 class ScheduledFile(FileColumns, Base):

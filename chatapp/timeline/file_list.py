@@ -27,7 +27,9 @@ class ListedFile:
     """The number of the message."""
     sent_at: datetime
     sender: Person | None
-    """The user who uploaded it; None if the account was deleted."""
+    """The user who uploaded it; None if the account was deleted, or an assistant has made it."""
+    bot_name: str | None
+    """The name of the bot or the assistant that sent the message."""
 
 
 def read_files(
@@ -47,6 +49,7 @@ def read_files(
         .add_columns(
             Message.seq,
             Message.created_at,
+            Message.sender_name.label("bot_name"),
             User.id.label("sender_id"),
             User.username,
             User.name.label("sender_name"),
@@ -84,6 +87,7 @@ def _build(rows: Sequence[Row[Any]]) -> Sequence[ListedFile]:
             None
             if row.sender_id is None
             else make_person(row.sender_id, row.username, row.sender_name, row.avatar_digest),
+            row.bot_name,
         )
         for row in rows
     ]

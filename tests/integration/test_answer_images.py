@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from tests.harness.assistants import shared_conversation, wait_for_answer
+from tests.harness.html import text
 from tests.harness.media import draw, encode
 from tests.harness.models import EventServer, write_assistants
 from tests.harness.people import NewPerson
@@ -42,7 +43,9 @@ def test_an_image_of_an_answer_is_its_file_for_all_readers_and_the_model_sees_it
         listed = bob.api().get(f"/conversations/{conversation}/files").json()["files"]
         assert [each["file"]["name"] for each in listed] == ["image-1.png"]
         assert "A sun." in bob.api().get("/search", params={"q": "has:file"}).text
-        assert server.rows("SELECT user_id FROM attachments") == [(ana.id,)], "it counts for who asked"
+        assert listed[0]["sender"] is None
+        assert text(bob.get(f"/conversations/{conversation}/files").text, ".file-source bdi") == "Model"
+        assert server.rows("SELECT user_id FROM attachments") == [(None,)], "it counts in nobody's quota"
         eventually(lambda: not [*(server.data_dir / "uploads").iterdir()], "the upload is deleted")
 
         socket.post("make it blue", conversation)

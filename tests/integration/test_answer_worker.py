@@ -24,13 +24,15 @@ from chatapp.assistants.service import start_session
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.concurrency.supervision import Supervisor
+from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import current_settings
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
-from chatapp.errors import Internal, Unavailable
+from chatapp.errors import Internal, QuotaExceeded, Unavailable
 from chatapp.extensions import db
 from chatapp.files.rows import fetch_files
-from chatapp.models import Message
+from chatapp.files.uploads import MB, create_upload
+from chatapp.models import Attachment, Message
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.timeline import post
@@ -163,6 +165,16 @@ def test_images_beyond_the_limit_are_refused_once_though_none_is_stored(app: Fla
             attach_image(answer, "https://example.com/image.png")
     assert [entry["event"] for entry in logs] == ["image of an answer refused"] * 11
     assert answer.notice == "An image is missing. A message can have at most 10 files."
+
+
+def test_an_image_does_not_count_in_the_quota_of_the_asker(app: Flask, session: ConversationRef) -> None:
+    app.extensions[SETTINGS] = current_settings().model_copy(update={"person_files_mb": 1})
+    create_upload(ACTOR.user_id, "data.bin", MB)
+    with pytest.raises(QuotaExceeded):
+        create_upload(ACTOR.user_id, "data.bin", 1)
+    ask(session, f"draw 1 {PNG}")
+    wait_for_answers(session, ("complete", "Here: done."))
+    assert db.session.scalars(select(Attachment.user_id)).all() == [None]
 
 
 def test_an_image_that_is_stored_after_the_answer_is_over_is_not_attached(app: Flask) -> None:
