@@ -31,9 +31,7 @@ class ResponseLimits:
     """Rate at which the body is read."""
 
 
-TEXT_LIMITS = ResponseLimits(
-    event_bytes=256 * 1024, body_bytes=32 * 1024 * 1024, bytes_per_second=MAX_BYTES_PER_SECOND
-)
+TEXT_LIMITS = ResponseLimits(event_bytes=256 * 1024, body_bytes=32 * 1024 * 1024, bytes_per_second=MAX_BYTES_PER_SECOND)
 """A response may be many times as large as the longest answer that comes in events of one character."""
 
 IMAGE_LIMITS = ResponseLimits(
@@ -41,7 +39,7 @@ IMAGE_LIMITS = ResponseLimits(
 )
 """An event has a whole image, as Base64. The largest one is read in 8 seconds, which count in the provider's `timeout`.
 
-Parsing it takes some hundredths of a second, and less than a tenth within `MAX_MARKS`."""
+Checking and parsing it takes about a tenth of a second, and some tenths if it has as many values as allowed."""
 
 MAX_MARKS = 300_000
 """Maximum number of quotation marks and backslashes in an event that is larger than those of text.
