@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, WebSocket, expect
+from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from tests.harness.assistants import insert_quotable_messages, shared_conversation
 from tests.harness.pages import (
@@ -422,22 +422,3 @@ def test_back_from_an_error_shows_the_page_before_it(ana: Person, new_page: NewP
     page.go_back()
     send_message(wait_until_connected(page), "back again")
     wait_until_stored(page)
-
-
-def test_the_address_is_that_of_the_page_when_its_loading_in_full_was_stopped(ana: Person, new_page: NewPage) -> None:
-    page = wait_until_connected(new_page(ana))
-    held: list[Route] = []
-
-    def hold_documents(route: Route) -> None:
-        if route.request.is_navigation_request():
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/rooms/99*", hold_documents)
-    mark_window(page)
-    page.evaluate("navigation.navigate('/rooms/99')")
-    eventually(lambda: page.evaluate("location.search === '?load=full'") and held, "the page is loaded in full")
-    page.evaluate("window.stop()")
-    expect(page).to_have_url(f"{ana.server.url}/rooms/99")
-    assert is_marked(page)
