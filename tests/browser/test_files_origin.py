@@ -1,12 +1,9 @@
 """Pages that load files from an origin of their own."""
 
-import wave
-from io import BytesIO
-
 import pytest
 from playwright.sync_api import Page, Response, expect
 
-from tests.harness.media import draw, encode, encode_animation
+from tests.harness.media import draw, encode, encode_animation, wav
 from tests.harness.pages import NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
 from tests.harness.rows import add_people
@@ -28,17 +25,6 @@ def server(new_shared_server: NewServer) -> Server:
 @pytest.fixture(scope="module")
 def ana(server: Server) -> Person:
     return add_people(server, "ana")[0]
-
-
-def record_sound(seconds: int) -> bytes:
-    """Return silence, of which browsers load a part at a time."""
-    buffer = BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(44_100)
-        file.writeframes(bytes(4 * 44_100 * seconds))
-    return buffer.getvalue()
 
 
 def follow_files(page: Page, origin: str) -> list[int]:
@@ -77,7 +63,7 @@ def test_pictures_and_downloads_come_from_the_other_origin(server: Server, ana: 
 def test_a_player_goes_on_after_the_url_of_its_file_has_expired(server: Server, ana: Person, new_page: NewPage) -> None:
     room = ana.create_room("Music")
     seq = ana.connect().post("a song", room)["seq"]
-    attach(server, room, seq, record_sound(120), name="song.wav", media_type="audio/wav", kind="audio")
+    attach(server, room, seq, wav(120), name="song.wav", media_type="audio/wav", kind="audio")
     page = new_page(ana, room_path(room))
     statuses = follow_files(page, f"http://localhost:{server.port}/")
     audio = wait_until_connected(page).locator(".message audio")
