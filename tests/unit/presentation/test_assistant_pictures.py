@@ -1,13 +1,10 @@
 """The pictures of assistants beside their answers, which change when an admin changes them."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
-from chatapp import create_app
-from chatapp.config import Settings
 from chatapp.conversations.refs import GENERAL, assistant_ref
 from chatapp.conversations.signals import AssistantPicture
-from chatapp.presentation.messages import get_message_presenter
+from chatapp.presentation.messages import MessagePresenter
 from chatapp.timeline import TimelineMessage
 
 ANSWER = TimelineMessage(
@@ -26,8 +23,7 @@ ANSWER = TimelineMessage(
 PICTURE = AssistantPicture("helper", assistant_ref(2), "a" * 64)
 
 
-def test_an_answer_shows_the_picture_of_its_assistant_also_if_it_was_shown_before(tmp_path: Path) -> None:
-    presenter = get_message_presenter(create_app(Settings(data_dir=tmp_path)))
+def test_an_answer_shows_the_picture_of_its_assistant_also_if_it_was_shown_before(presenter: MessagePresenter) -> None:
     without = presenter.present(ANSWER).html
     assert "<img" not in without
     presenter.set_assistant_pictures([PICTURE, AssistantPicture("former", assistant_ref(3), "b" * 64)])

@@ -3,16 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
-
-from chatapp import create_app
-from chatapp.config import Settings
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import GENERAL
 from chatapp.custom_emoji.queries import EmojiImage
 from chatapp.markdown.rendering import GrowingMarkdown
 from chatapp.presentation.emoji import present_emoji, render_emoji
-from chatapp.presentation.messages import MessagePresenter, get_message_presenter, render_body
+from chatapp.presentation.messages import MessagePresenter, render_body
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.messages import ReactionGroup
 
@@ -37,11 +33,6 @@ MESSAGE = TimelineMessage(
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
     reactions=(ReactionGroup(":blobcat:", (ANA,)), ReactionGroup("👍", (ANA,))),
 )
-
-
-@pytest.fixture(scope="module")
-def presenter(tmp_path_factory: pytest.TempPathFactory) -> MessagePresenter:
-    return get_message_presenter(create_app(Settings(data_dir=tmp_path_factory.mktemp("data"))))
 
 
 def test_a_message_shows_the_emoji_that_exist_also_if_it_was_shown_before(presenter: MessagePresenter) -> None:

@@ -2,18 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from chatapp import create_app
-from chatapp.config import Settings
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.files.attached import AttachedFile
 from chatapp.presentation.files import MAX_HEIGHT, MAX_WIDTH, ShownFile
-from chatapp.presentation.messages import MessagePresenter, get_message_presenter
+from chatapp.presentation.messages import MessagePresenter
 from chatapp.timeline import TimelineMessage
 from tests.harness.files import PHOTO, TEXT_FILE
 
@@ -28,12 +25,6 @@ MESSAGE = TimelineMessage(
 )
 
 URL = f"/conversations/room_26/files/{'a' * 64}/my%20photo.jpg"
-
-
-@pytest.fixture(scope="module")
-def presenter(tmp_path_factory: pytest.TempPathFactory) -> MessagePresenter:
-    folder: Path = tmp_path_factory.mktemp("data")
-    return get_message_presenter(create_app(Settings(data_dir=folder)))
 
 
 def render(presenter: MessagePresenter, *files: AttachedFile, is_pending: bool = False) -> LexborNode:

@@ -9,13 +9,11 @@ import orjson
 import pytest
 from markupsafe import Markup
 
-from chatapp import create_app
-from chatapp.config import Settings
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.presentation import messages
 from chatapp.presentation.message_cache import MessageCache, PresentedMessage
-from chatapp.presentation.messages import MessagePresenter, get_message_presenter
+from chatapp.presentation.messages import MessagePresenter
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.messages import ReactionGroup
 
@@ -32,11 +30,6 @@ MESSAGE = TimelineMessage(
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
     reactions=(ReactionGroup("👍", (BOB,)),),
 )
-
-
-@pytest.fixture(scope="module")
-def presenter(tmp_path_factory: pytest.TempPathFactory) -> MessagePresenter:
-    return get_message_presenter(create_app(Settings(data_dir=tmp_path_factory.mktemp("data"))))
 
 
 def test_a_message_is_presented_once_however_often_it_is_read(presenter: MessagePresenter) -> None:
