@@ -61,10 +61,13 @@ def make_file(values: Iterable[Any]) -> AttachedFile:
 
 def fetch_files(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[AttachedFile, ...]]:
     """Return the files of each of the messages that have any, in their order."""
-    if not message_ids:
-        return {}
+    return group_files(session.execute(_SELECT, {"ids": message_ids})) if message_ids else {}
+
+
+def group_files(rows: Iterable[Sequence[Any]]) -> dict[int, tuple[AttachedFile, ...]]:
+    """Return the files of each message in rows of its id and the values of `COLUMNS`, in the order of the rows."""
     found: dict[int, list[AttachedFile]] = {}
-    for message_id, *values in session.execute(_SELECT, {"ids": message_ids}):
+    for message_id, *values in rows:
         found.setdefault(message_id, []).append(make_file(values))
     return {message_id: tuple(files) for message_id, files in found.items()}
 

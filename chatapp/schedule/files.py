@@ -7,7 +7,7 @@ from sqlalchemy import Table, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from chatapp.files.attached import AttachedFile
-from chatapp.files.rows import COLUMNS, make_file
+from chatapp.files.rows import COLUMNS, group_files
 from chatapp.models import ScheduledFile
 
 _FILES = cast(Table, ScheduledFile.__table__)
@@ -21,11 +21,7 @@ _SELECT = (
 
 def fetch_scheduled_files(session: Session, scheduled_ids: Sequence[int]) -> dict[int, tuple[AttachedFile, ...]]:
     """Return the files of each of the scheduled messages that have any, in their order."""
-    found: dict[int, tuple[AttachedFile, ...]] = {}
-    if scheduled_ids:
-        for scheduled_id, *values in session.execute(_SELECT, {"ids": scheduled_ids}):
-            found[scheduled_id] = (*found.get(scheduled_id, ()), make_file(values))
-    return found
+    return group_files(session.execute(_SELECT, {"ids": scheduled_ids})) if scheduled_ids else {}
 
 
 def replace_scheduled_files(session: Session, scheduled_id: int, files: Sequence[AttachedFile]) -> None:
