@@ -5,6 +5,7 @@ run beside the event loop: only calls that release the interpreter's lock belong
 text runs in a process of its own (`chatapp/concurrency/worker_processes.py`).
 """
 
+import os
 import sys
 import threading
 from collections import deque
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 EXTENSION = "chatapp.native_pools"
 """Key of the application's `NativePools` in `app.extensions`."""
+
+BACKGROUND_NICENESS = 10
+"""Niceness of background threads: they get a tenth of a processor that the event loop keeps busy."""
 
 
 def is_green() -> bool:
@@ -49,12 +53,14 @@ def new_shared_lock() -> Any:
 class NativePool:
     """Native threads for one kind of blocking work, started at the first call.
 
-    At most `max_queued` further calls wait for a thread; without it, any number.
+    At most `max_queued` further calls wait for a thread; without it, any number. On Linux, a background pool leaves the
+    processor to other threads while they need it.
     """
 
-    def __init__(self, name: str, *, threads: int, max_queued: int | None = None) -> None:
+    def __init__(self, name: str, *, threads: int, max_queued: int | None = None, is_background: bool = False) -> None:
         self.name = name
         self._threads = threads
+        self._is_background = is_background
         self._max_calls = None if max_queued is None else threads + max_queued
         self._calls = 0
         self._lock = threading.Lock()
@@ -78,7 +84,8 @@ class NativePool:
             self._calls += 1
         try:
             if is_green():
-                self._green_pool = self._green_pool or _GreenPool(self.name, self._threads)
+                if self._green_pool is None:
+                    self._green_pool = _GreenPool(self.name, self._threads, is_background=self._is_background)
                 with short_interval():
                     return self._green_pool.run(partial(work, *args, **kwargs))
             with self._turns:
@@ -109,10 +116,11 @@ class _Call(Generic[T]):
 class _GreenPool:
     """Native threads that green threads wait for. `eventlet.tpool` has one pool of threads for all work."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, *, is_background: bool) -> None:
         from eventlet import greenio, greenthread, patcher
 
         native_threading, native_socket = patcher.original("threading"), patcher.original("socket")
+        self._is_background = is_background
         self._requests = patcher.original("queue").SimpleQueue()
         self._finished: deque[_Call[Any]] = deque()
         reader, self._waker = native_socket.socketpair()
@@ -136,6 +144,8 @@ class _GreenPool:
 
     def _serve(self) -> None:
         """Run calls, on a native thread."""
+        if self._is_background and sys.platform == "linux":  # Elsewhere it would apply to the whole process.
+            os.nice(BACKGROUND_NICENESS)
         while True:
             call = self._requests.get()
             call.run()
@@ -163,12 +173,14 @@ class NativePools:
     """Files of the message archive."""
     files: NativePool
     """Files of messages, and uploads."""
+    storing: NativePool
+    """Storing complete files, which computes: hashing and encrypting them. In the background."""
     bucket: NativePool
     """Checking the bucket, and moving files to it, which takes long."""
 
     def __iter__(self) -> Iterator[NativePool]:
         """Yield the pools."""
-        return iter((self.reads, self.searches, self.passwords, self.archive, self.files, self.bucket))
+        return iter((self.reads, self.searches, self.passwords, self.archive, self.files, self.storing, self.bucket))
 
     @classmethod
     def create(
@@ -181,6 +193,7 @@ class NativePools:
             NativePool("passwords", threads=password_threads, max_queued=max_queued),
             NativePool("archive", threads=1, max_queued=max_queued),
             NativePool("files", threads=file_threads),  # Each connection has one call, and those are limited.
+            NativePool("storing", threads=2, is_background=True),
             NativePool("bucket", threads=2),
         )
 

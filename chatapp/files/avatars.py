@@ -46,7 +46,7 @@ def store_avatar(user_id: int, upload_id: str) -> str:
         thumbnail = Path(folder, "thumbnail")
         run(_copy, store, file.digest, thumbnail)
         square = crop(thumbnail, Path(folder), AVATAR_PIXELS, owner=user_id)
-        digest, _ = run(store.add, square, {})
+        digest, _ = current_pools().storing.run(store.add, square, {})
     return digest
 
 

@@ -78,5 +78,5 @@ def _store(found: Inspection) -> Picture | None:
         return None
     # Nobody needs the original, which may have 5 MB: the large thumbnail is the content.
     variants = {VARIANT: found.variants[VARIANT]}
-    digest, _ = current_pools().files.run(current_store().add, found.variants["large"], variants)
+    digest, _ = current_pools().storing.run(current_store().add, found.variants["large"], variants)
     return Picture(digest=digest, width=found.width, height=found.height, placeholder=found.placeholder)

@@ -1,5 +1,7 @@
 """Native threads: each kind of work has its own, and a limit of what waits for them."""
 
+import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from chatapp.concurrency import native
-from chatapp.concurrency.native import Interrupted, Interruption, NativePool, time_limit
+from chatapp.concurrency.native import BACKGROUND_NICENESS, Interrupted, Interruption, NativePool, time_limit
 from chatapp.errors import Busy
 
 with warnings.catch_warnings():
@@ -106,6 +108,15 @@ def test_at_most_the_given_number_of_calls_run_at_the_same_time(is_green: bool) 
     for caller in callers:
         caller.join()
     assert pool.calls == 0
+
+
+def test_only_the_threads_of_a_background_pool_leave_the_processor_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "is_green", lambda: True)
+    own = os.nice(0)
+    in_background = own + BACKGROUND_NICENESS if sys.platform == "linux" else own
+    assert NativePool("storing", threads=1, is_background=True).run(os.nice, 0) == in_background
+    assert NativePool("files", threads=1).run(os.nice, 0) == own
+    assert os.nice(0) == own
 
 
 def test_an_interruption_ends_what_a_green_thread_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
