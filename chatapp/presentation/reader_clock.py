@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 from flask import request
 
 from chatapp.errors import Invalid
+from chatapp.models import now
 from chatapp.presentation.dates import format_date
+from chatapp.schedule.times import find_moment
 
 COOKIE = "chatapp_clock"
 """Name of the cookie. Its value is a time zone and an hour cycle, such as “Europe/Berlin:h23”."""
@@ -35,7 +37,7 @@ class ReaderClock:
 
     def today(self) -> date:
         """Return the date of today in the reader's time zone."""
-        return datetime.now(self.zone).date()
+        return now().astimezone(self.zone).date()
 
     def start_of_day(self, value: str) -> datetime:
         """Return the moment at which a day such as “2026-11-28” begins in the reader's time zone. Raises `Invalid`."""
@@ -45,9 +47,12 @@ class ReaderClock:
             raise Invalid("date must be a day, such as 2026-11-28.") from None
 
     def parse_local(self, value: str) -> datetime:
-        """Return the moment of a time such as “2026-11-28T09:00” in the reader's time zone. Raises `Invalid`."""
+        """Return the moment of a time such as “2026-11-28T09:00” in the reader's time zone. Raises `Invalid`.
+
+        Of the two moments that a time has when daylight saving time ends, it is the first one in the future.
+        """
         try:
-            return datetime.fromisoformat(value).replace(tzinfo=self.zone).astimezone(UTC)
+            return find_moment(datetime.fromisoformat(value).replace(tzinfo=self.zone), now())
         except (ValueError, OverflowError):
             raise Invalid("Choose a date and a time, such as 2026-11-28T09:00.") from None
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from chatapp.errors import Invalid
+from chatapp.schedule.times import find_moment
 
 EXAMPLES = "“in 20 minutes”, “at 9:00”, “tomorrow 9:00” or “on 2026-12-24 10:00”"
 
@@ -78,8 +79,9 @@ def _after(match: re.Match[str], local: datetime) -> datetime:
 
 
 def _at(match: re.Match[str], local: datetime) -> datetime:
-    due = datetime.combine(local.date(), _parse_clock(match), local.tzinfo)
-    return due if due > local else due + timedelta(days=1)
+    today, clock = local.date(), _parse_clock(match)
+    due = find_moment(datetime.combine(today, clock, local.tzinfo), local)
+    return due if due > local else datetime.combine(today + timedelta(days=1), clock, local.tzinfo)
 
 
 def _on(match: re.Match[str], local: datetime) -> datetime:
@@ -90,7 +92,8 @@ def _on(match: re.Match[str], local: datetime) -> datetime:
         day = today + timedelta(days=name == "tomorrow")
     else:
         day = date.fromisoformat(name)
-    return datetime.combine(day, _parse_clock(match) if match["hour"] else MORNING, local.tzinfo)
+    clock = _parse_clock(match) if match["hour"] else MORNING
+    return find_moment(datetime.combine(day, clock, local.tzinfo), local)
 
 
 def _parse_clock(match: re.Match[str]) -> time:

@@ -22,6 +22,16 @@ def check_due_at(value: object, *, max_days: int) -> datetime:
     return due_at
 
 
+def find_moment(local: datetime, after: datetime) -> datetime:
+    """Return the moment, in UTC, at which clocks show the time `local` in its time zone.
+
+    An hour is repeated when daylight saving time ends. Then it is the first of the two moments that is later than
+    `after`, if there is one. A time that is skipped when daylight saving time begins is an hour later.
+    """
+    first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    return second if first <= after < second else first
+
+
 def _parse(value: object) -> datetime:
     try:
         parsed = datetime.fromisoformat(value) if isinstance(value, str) and len(value) <= MAX_CHARS else None

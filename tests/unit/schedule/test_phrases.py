@@ -40,6 +40,39 @@ def test_a_text_ends_with_its_time(text: str, about: str, due_at: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("moment", "text", "due_at"),
+    [
+        # 2:10 for the second time: 2:30 was half an hour ago, and is in 20 minutes.
+        ("2026-10-25T01:10", "x at 2:30", "2026-10-25T01:30"),
+        ("2026-10-25T01:10", "x today at 2:30", "2026-10-25T01:30"),
+        ("2026-10-25T01:10", "x on 2026-10-25 2:30", "2026-10-25T01:30"),
+        ("2026-10-25T01:10", "x at 2:05", "2026-10-26T01:05"),
+        # 2:40 for the first time.
+        ("2026-10-25T00:40", "x at 2:30", "2026-10-25T01:30"),
+        ("2026-10-25T00:10", "x at 2:30", "2026-10-25T00:30"),
+        ("2026-10-24T20:00", "x at 2:30", "2026-10-25T00:30"),
+        ("2026-10-24T00:30", "x in 1 day", "2026-10-25T00:30"),
+        # 1:50, before the hour that is skipped.
+        ("2027-03-28T00:50", "x at 2:30", "2027-03-28T01:30"),
+        ("2027-03-28T00:50", "x at 3:10", "2027-03-28T01:10"),
+        ("2027-03-27T01:30", "x in 1 day", "2027-03-28T01:30"),
+        # The reader's days: 0:30 on Monday, on the first of January and on the first of March.
+        ("2026-11-29T23:30", "x monday", "2026-12-07T08:00"),
+        ("2026-11-29T23:30", "x sunday", "2026-12-06T08:00"),
+        ("2026-12-31T23:30", "x tomorrow", "2027-01-02T08:00"),
+        ("2026-12-31T22:30", "x tomorrow", "2027-01-01T08:00"),
+        ("2028-02-28T23:30", "x tomorrow", "2028-03-01T08:00"),
+        ("2028-02-28T22:30", "x tomorrow", "2028-02-29T08:00"),
+        ("2028-02-28T22:58", "x at 23:59", "2028-02-28T22:59"),
+        ("2028-02-28T22:59", "x at 23:59", "2028-02-29T22:59"),
+    ],
+)
+def test_times_are_found_around_midnight_and_changes_of_the_clock(moment: str, text: str, due_at: str) -> None:
+    found = split_reminder(text, datetime.fromisoformat(f"{moment}Z"), BERLIN)
+    assert found == ("x", datetime.fromisoformat(f"{due_at}Z"))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
