@@ -2,7 +2,7 @@
 
 import { enableArrowKeys } from "./arrow_keys.js";
 import { describeError } from "./core/connection.js";
-import { fieldValue, formatDue, offeredTimes, parseField } from "./core/due_times.js";
+import { fieldValue, formatDue, offeredTimes, parseField, proposeValue } from "./core/due_times.js";
 import { randomUuid } from "./core/uuid.js";
 import { find, findAll } from "./dom.js";
 import { seqOf } from "./message_element.js";
@@ -94,7 +94,7 @@ function enableDueMenu(menu, anchor, onChosen) {
       if (date) find(item, "[data-due-time]").textContent = formatDue(date, now);
     }
     field.min = fieldValue(now);
-    field.value ||= fieldValue(times.tomorrow ?? now);
+    field.value = proposeValue(field.value, now);
     showError("");
   });
   for (const item of findAll(menu, "[data-due]")) {

@@ -4,6 +4,8 @@ import { formatDay, formatTime, isoDay, isSameDay } from "./dates.js";
 
 const MINUTE_MS = 60 * 1000;
 
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
 const MONDAY = 1;
 
 /** The hour at which a working day begins. */
@@ -41,17 +43,37 @@ export function offeredTimes(now) {
 export const fieldValue = (date) => `${isoDay(date)}T${formatTime(date, "h23")}`;
 
 /**
- * Return the time in a field, or why it cannot be used.
+ * Return what a field has when its menu opens: the time that was chosen before, unless it has passed, or tomorrow morning.
+ *
+ * @param {string} value
+ * @param {Date} now
+ */
+export const proposeValue = (value, now) => (parseField(value, now).error ? fieldValue(morningAfter(now, 1)) : value);
+
+/**
+ * Return the time in a field, or why it cannot be used. Of the two moments that a time has when daylight saving time
+ * ends, it is the first one in the future.
  *
  * @param {string} value
  * @param {Date} now
  * @returns {{date: Date, error: null} | {date: null, error: string}}
  */
 export function parseField(value, now) {
-  const date = new Date(value);
-  if (Number.isNaN(date.getTime())) return { date: null, error: "Choose a date and a time." };
-  if (date <= now) return { date: null, error: "This time has passed. Choose one in the future." };
-  return { date, error: null };
+  const first = new Date(value);
+  if (Number.isNaN(first.getTime())) return { date: null, error: "Choose a date and a time." };
+  const date = [first, repetitionOf(first)].find((each) => each > now);
+  return date ? { date, error: null } : { date: null, error: "This time has passed. Choose one in the future." };
+}
+
+/**
+ * Return the second moment of a local time that is repeated when daylight saving time ends; otherwise the same.
+ *
+ * @param {Date} date
+ */
+function repetitionOf(date) {
+  const nextDay = new Date(date.getTime() + DAY_MS);
+  const later = new Date(date.getTime() + (nextDay.getTimezoneOffset() - date.getTimezoneOffset()) * MINUTE_MS);
+  return later > date && fieldValue(later) === fieldValue(date) ? later : date;
 }
 
 /**
