@@ -1,6 +1,6 @@
 """The forms of the pages for admins."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from flask import request
 from flask_wtf.file import FileField, FileRequired
@@ -28,12 +28,13 @@ class AuditFilterForm(Form):
 
     def parse(self) -> AuditFilter:
         """Return the conditions, after `validate`. Days are in UTC, and both of them are included."""
-        day = timedelta(days=1)
+        until = self.until.data
         return AuditFilter(
             kind=AuditKind(self.kind.data) if self.kind.data else None,
             username=_parse_username(self.text(self.person)),
             since=None if self.since.data is None else datetime.combine(self.since.data, time(), UTC),
-            until=None if self.until.data is None else datetime.combine(self.until.data, time(), UTC) + day,
+            # Python knows no day after the last one.
+            until=None if until in {None, date.max} else datetime.combine(until, time(), UTC) + timedelta(days=1),
         )
 
 

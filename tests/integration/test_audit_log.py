@@ -170,6 +170,7 @@ def test_changes_of_accounts_rooms_webhooks_and_tokens_are_recorded(any_server: 
     assert "Member added: @bob" in page
     assert "Member removed:" not in page
     assert audit(ana, since="2000-01-01", until="2000-12-31") == []
+    assert audit(ana, kind="token.created", since="0001-01-01", until="9999-12-31") != []
     assert ana.get("/admin/audit-log", params={"since": "yesterday"}).status_code == 400
     assert ana.get("/admin/audit-log", params={"kind": "nothing"}).status_code == 400
     assert ana.get("/admin/audit-log.csv", params={"kind": "nothing"}).status_code == 400
