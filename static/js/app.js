@@ -30,7 +30,7 @@ import { enablePreferences } from "./preferences_form.js";
 import { decodePath } from "./paths.js";
 import { trackPresence } from "./presence.js";
 import { refreshQuotes, revalidateQuotes } from "./quotes.js";
-import { storeReaderClock } from "./reader_clock.js";
+import { onLocalTimeChange, storeReaderClock } from "./reader_clock.js";
 import { followSaved } from "./saved_messages.js";
 import { followScheduled } from "./scheduled_list.js";
 import { Screen } from "./screen.js";
@@ -86,6 +86,10 @@ function pageAgeMs() {
 }
 
 storeReaderClock();
+/** For what is followed as long as the window is open. */
+const { signal: windowSignal } = new AbortController();
+// Before what loads parts of pages again.
+onLocalTimeChange(storeReaderClock, windowSignal);
 const page = new Page(document, location.pathname + location.search, connection);
 const sidebar = new Sidebar(connection, tabStorage);
 enableCollapsing(sidebar);
@@ -106,7 +110,7 @@ const screen = new Screen(page, {
 });
 showConnectionStatus(connection, screen);
 followState(sidebar, badges, screen);
-followScheduled(screen, sidebar, connection);
+followScheduled(screen, sidebar, connection, windowSignal);
 enablePreferences(sidebar);
 followSaved(screen, connection);
 // After the frame that shows the page: changing the title takes the browser longer than most of the rest.

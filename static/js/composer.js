@@ -2,7 +2,7 @@
 
 import { isCommand } from "./core/commands.js";
 import { describeError, RequestError } from "./core/connection.js";
-import { readerZone } from "./core/dates.js";
+import { findReaderZone } from "./core/dates.js";
 import { formatDue } from "./core/due_times.js";
 import { mentionsAll } from "./core/mentions.js";
 import { validateContent } from "./core/message_validation.js";
@@ -230,7 +230,7 @@ export class Composer {
       const done = await this.#connection.request("run_command", {
         conversation: this.#conversation,
         content,
-        zone: readerZone,
+        zone: findReaderZone(),
       });
       if (this.#text.value === content) this.#clear();
       if (done.left) location.assign("/rooms");

@@ -6,6 +6,7 @@ import { continuesGroup, startsDay } from "./core/message_grouping.js";
 import { find, findAll, setText } from "./dom.js";
 import { isMessage, isSentBy, nextMessage } from "./message_element.js";
 import { markOwnReactions } from "./reactions.js";
+import { onLocalTimeChange } from "./reader_clock.js";
 
 /** @typedef {(message: HTMLElement) => void} Decorator */
 
@@ -45,8 +46,7 @@ export function decorateMessages(list, userId, decorators, signal) {
 
   observer.observe(list, { childList: true });
   decorateAll();
-  // "Today" becomes another day.
-  everyMidnight(decorateAll, signal);
+  onLocalTimeChange(decorateAll, signal);
 }
 
 /**
@@ -140,17 +140,4 @@ function previousMessage(element) {
   let previous = element.previousElementSibling;
   while (previous && !isMessage(previous)) previous = previous.previousElementSibling;
   return previous;
-}
-
-/**
- * @param {() => void} action
- * @param {AbortSignal} signal
- */
-function everyMidnight(action, signal) {
-  const midnight = new Date().setHours(24, 0, 1, 0);
-  const timer = setTimeout(() => {
-    action();
-    everyMidnight(action, signal);
-  }, midnight - Date.now());
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
 }

@@ -2,6 +2,7 @@
 
 import { find, findAll } from "./dom.js";
 import { reloadPart } from "./page_part.js";
+import { onLocalTimeChange } from "./reader_clock.js";
 import { showToast } from "./toast.js";
 
 /** @import { Connection } from "./core/connection.js" */
@@ -13,8 +14,9 @@ import { showToast } from "./toast.js";
  * @param {Screen} screen
  * @param {Sidebar} sidebar
  * @param {Connection} connection
+ * @param {AbortSignal} signal
  */
-export function followScheduled(screen, sidebar, connection) {
+export function followScheduled(screen, sidebar, connection, signal) {
   let changes = 0;
   /** @type {WeakMap<Page, number>} how many changes each page had seen when it was shown last */
   const seen = new WeakMap();
@@ -32,6 +34,8 @@ export function followScheduled(screen, sidebar, connection) {
     refresh();
   });
   connection.watchState((state) => state === "connected" && refresh());
+  // "Tomorrow at 9:00" is another day now.
+  onLocalTimeChange(refresh, signal);
   screen.on("shown", (page) => {
     if ((seen.get(page) ?? changes) < changes) sidebar.refresh();
     seen.set(page, changes);

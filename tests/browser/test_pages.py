@@ -1,6 +1,8 @@
 """Setup, rooms, the composer, layout."""
 
 import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -16,7 +18,8 @@ from tests.harness.pages import (
     wait_until_connected,
     wait_until_stored,
 )
-from tests.harness.people import PASSWORD, Person, room_path
+from tests.harness.people import PASSWORD, Person, message_payload, room_path
+from tests.harness.rows import fill_general
 from tests.harness.servers import Server
 from tests.harness.visits import visit
 
@@ -222,10 +225,33 @@ def test_new_messages_do_not_scroll_a_reader_who_has_scrolled_up(ana: Person, bo
     expect(page.locator("#message-81")).to_be_in_viewport()
 
 
-def test_messages_of_one_sender_are_grouped_and_days_are_separated(ana: Person, new_page: NewPage) -> None:
-    socket = ana.connect()
-    for number in range(3):
-        socket.post(f"message {number}")
-    page = wait_until_connected(new_page(ana))
+def test_messages_are_grouped_and_days_and_times_follow_the_clock_and_the_time_zone_of_the_browser(
+    server: Server, ana: Person, new_page: NewPage
+) -> None:
+    fill_general(server, 3)
+    server.execute("UPDATE messages SET created_at = '2026-03-05 23:30:00'")
+    due_at = datetime.now(UTC) + timedelta(days=1)
+    assert ana.connect().call("schedule_message", message_payload("later") | {"due_at": due_at.isoformat()})["ok"]
+    page = new_page(ana, "/scheduled", locale="en-GB")
+    devtools = page.context.new_cdp_session(page)
+
+    def travel(zone: str) -> None:
+        devtools.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+    for zone in ("UTC", "Asia/Tokyo", "UTC"):
+        travel(zone)
+        expect(page.locator("[data-scheduled-id]")).to_contain_text(f"at {due_at.astimezone(ZoneInfo(zone)):%H:%M}")
+
+    page.clock.install(time=datetime(2026, 3, 5, 23, 40, tzinfo=UTC))
+    page.goto(server.url)
+    wait_until_connected(page)
+    day, time = page.locator(".date-separator"), page.locator(".message-time").first
     expect(page.locator(".message.is-continued")).to_have_count(2)
-    expect(page.locator("[data-messages]")).to_contain_text("Today")
+    expect(day).to_have_text("Today")
+    page.clock.fast_forward("30:00")
+    expect(day).to_have_text("Yesterday")
+    expect(time).to_have_text("23:30")
+    travel("Asia/Tokyo")
+    expect(time).to_have_text("08:30")
+    expect(day).to_have_text("Today")

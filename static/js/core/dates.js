@@ -1,20 +1,29 @@
 // Dates and times in the reader's time zone, in the words of the page. chatapp/presentation/reader_clock.py has the same rules.
 
-const { hourCycle: readerHourCycle = "h23", timeZone: readerTimeZone } = new Intl.DateTimeFormat(undefined, {
+const { hourCycle: readerHourCycle = "h23" } = new Intl.DateTimeFormat(undefined, {
   hour: "numeric",
 }).resolvedOptions();
-const dateTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-const weekdayFormat = new Intl.DateTimeFormat("en", { weekday: "long" });
-const monthFormat = new Intl.DateTimeFormat("en", { month: "long" });
+
+// An `Intl.DateTimeFormat` keeps its time zone when the browser's changes. Days are of the calendar, in no zone.
+const weekdayFormat = new Intl.DateTimeFormat("en", { weekday: "long", timeZone: "UTC" });
+const monthFormat = new Intl.DateTimeFormat("en", { month: "long", timeZone: "UTC" });
+
+const createDateTimeFormat = () => new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+let dateTimeFormat = createDateTimeFormat();
 
 /** @param {number} number */
 const twoDigits = (number) => String(number).padStart(2, "0");
 
-/** The browser's time zone and hour cycle, such as "Europe/Berlin:h23". */
-export const readerClock = `${readerTimeZone}:${readerHourCycle}`;
+/** Return the browser's time zone. It may change while the page is open. */
+export const findReaderZone = () => new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** The browser's time zone. */
-export const readerZone = readerTimeZone;
+/** Return the browser's time zone and hour cycle, such as "Europe/Berlin:h23". */
+export const findReaderClock = () => `${findReaderZone()}:${readerHourCycle}`;
+
+/** Show full times in the time zone that the browser has now. */
+export function adoptReaderZone() {
+  dateTimeFormat = createDateTimeFormat();
+}
 
 /**
  * Return the time, such as "14:05" or "2:05 PM".
@@ -59,7 +68,8 @@ export function formatDay(date, today = new Date()) {
   const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
   if (isSameDay(date, today)) return "Today";
   if (isSameDay(date, yesterday)) return "Yesterday";
-  const day = `${date.getDate()} ${monthFormat.format(date)}`;
+  const calendarDay = Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
+  const day = `${date.getDate()} ${monthFormat.format(calendarDay)}`;
   const isThisYear = date.getFullYear() === today.getFullYear();
-  return isThisYear ? `${weekdayFormat.format(date)}, ${day}` : `${day} ${date.getFullYear()}`;
+  return isThisYear ? `${weekdayFormat.format(calendarDay)}, ${day}` : `${day} ${date.getFullYear()}`;
 }

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatDateTime, formatDay, formatTime, isoDay, isSameDay } from "../../../static/js/core/dates.js";
+import {
+  adoptReaderZone,
+  findReaderClock,
+  findReaderZone,
+  formatDateTime,
+  formatDay,
+  formatTime,
+  isoDay,
+  isSameDay,
+} from "../../../static/js/core/dates.js";
 
 const TODAY = new Date(2026, 2, 1, 12, 0);
 
@@ -15,6 +24,38 @@ test("an earlier day has its date, with the year if it is another one", () => {
   assert.doesNotMatch(formatDay(new Date(2026, 1, 27), TODAY), /2026/);
   assert.match(formatDay(new Date(2026, 1, 27), TODAY), /27/);
   assert.match(formatDay(new Date(2025, 1, 27), TODAY), /2025/);
+});
+
+test("days are named across the ends of months and years, and where midnight is skipped", () => {
+  process.env.TZ = "Africa/Cairo";
+  for (const [yesterday, today] of [
+    ["2026-12-31T23:59", "2027-01-01T00:00"],
+    ["2028-02-28T23:59", "2028-02-29T00:00"],
+    ["2028-02-29T00:00", "2028-03-01T23:59"],
+    ["2026-04-23T00:00", "2026-04-24T01:00"],
+    ["2026-04-24T01:00", "2026-04-25T00:00"],
+  ]) {
+    const now = new Date(today ?? "");
+    assert.equal(formatDay(new Date(yesterday ?? ""), now), "Yesterday");
+    assert.equal(formatDay(now, now), "Today");
+  }
+  assert.equal(formatDay(new Date("2026-12-30T12:00"), new Date("2027-01-01T00:00")), "30 December 2026");
+});
+
+test("a time is shown in the time zone that the browser has now", () => {
+  const date = new Date("2026-03-05T20:00:00Z");
+  for (const [zone, day, time] of [
+    ["Pacific/Auckland", "Friday, 6 March", "09:00"],
+    ["Pacific/Honolulu", "Thursday, 5 March", "10:00"],
+  ]) {
+    process.env.TZ = zone;
+    adoptReaderZone();
+    assert.equal(formatDay(date, new Date("2026-04-01T12:00:00Z")), day);
+    assert.equal(formatTime(date, "h23"), time);
+    assert.ok(formatDateTime(date).includes(day?.split(" ")[1] ?? ""));
+    assert.equal(findReaderZone(), zone);
+    assert.ok(findReaderClock().startsWith(`${zone}:h`));
+  }
 });
 
 test("days are compared in the local time zone", () => {
