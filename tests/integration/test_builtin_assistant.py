@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
 from chatapp.assistants.message_search import MessageSearch
-from chatapp.assistants.providers import Question, Turn
+from chatapp.assistants.providers import Question, Turn, builtin
 from chatapp.assistants.providers.builtin import compose_answer
 from chatapp.config import current_settings
 from chatapp.conversations.kinds import kind_of
@@ -63,7 +63,14 @@ class Installation:
         return ConversationRef.of(conversation)
 
     def add_message(
-        self, ref: ConversationRef, sender: str, content: str, *, days_ago: float = 0, **columns: object
+        self,
+        ref: ConversationRef,
+        sender: str,
+        content: str,
+        *,
+        at: datetime | None = None,
+        days_ago: float = 0,
+        **columns: object,
     ) -> int:
         conversation = self._session.get_one(Conversation, ref.id)
         conversation.last_event += 1
@@ -74,7 +81,7 @@ class Installation:
             sender_id=self.users[sender].id if sender else None,
             content=content,
             client_id=str(uuid.uuid4()),
-            created_at=now() - timedelta(days=days_ago),
+            created_at=(at or now()) - timedelta(days=days_ago),
             **columns,
         )
         self.add(message)
@@ -181,12 +188,14 @@ def test_answers_of_other_assistants_are_found_and_deleted_messages_are_not(inst
     assert "of Oracle" in answer
 
 
-def test_filters_and_times_of_a_question_apply(installation: Installation) -> None:
+def test_filters_and_times_of_a_question_apply(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    monkeypatch.setattr(builtin, "now", lambda: today)
     room = installation.add_conversation("room", "ana", "bob", name="Design Team", visibility="open")
-    installation.add_message(GENERAL, "ana", "The old boat", days_ago=40)
-    installation.add_message(GENERAL, "ana", "The boat of today: https://boat.example")
-    installation.add_message(GENERAL, "bob", "Another boat")
-    installation.add_message(room, "ana", "A boat for the design")
+    installation.add_message(GENERAL, "ana", "The old boat", at=today, days_ago=40)
+    installation.add_message(GENERAL, "ana", "The boat of today: https://boat.example", at=today)
+    installation.add_message(GENERAL, "bob", "Another boat", at=today)
+    installation.add_message(room, "ana", "A boat for the design", at=today)
 
     for question, count, part in [
         ("find boat", 4, "old boat"),

@@ -48,6 +48,7 @@ from chatapp.search.query import Phrase, parse_query
 from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import Transaction, read_natively, write
 from chatapp.timeline import delete, edit, event_numbers, pin, post, react, search_plan, store_bot_message, undelete
+from chatapp.timeline import search as timeline_search
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.archive.restoring import restore
 from chatapp.timeline.cleanup import delete_archive, delete_conversation, plan_clearing, plan_trim, trim
@@ -464,16 +465,26 @@ def date_message(seq: int, moment: datetime) -> None:
     write(lambda transaction: transaction.session.execute(query))
 
 
-def test_dates_select_messages() -> None:
+def set_now(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
+    for module in (search_plan, timeline_search):
+        monkeypatch.setattr(module, "now", lambda: moment)
+
+
+def test_dates_select_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     date_message(say("old word"), datetime(1999, 5, 1, tzinfo=UTC))
     date_message(say("spring word"), datetime(2026, 4, 30, 23, tzinfo=UTC))
-    say("new word")
+    date_message(say("new word"), datetime(2026, 11, 29, 23, 59, tzinfo=UTC))
+    set_now(monkeypatch, datetime(2026, 11, 29, 12, tzinfo=UTC))
     restart()
     list(fill(db.session()))
     assert search("word before:2026-04-30") == ["old word"]
     assert search("word on:2026-04-30") == search("during:2026-04") == ["spring word"]
     assert search("word during:today") == search("word after:2026-05") == ["new word"]
     assert search("word on:2026-05-01", zone=timezone(timedelta(hours=2))) == ["spring word"]
+    set_now(monkeypatch, datetime(2026, 11, 30, tzinfo=UTC))
+    assert search("word during:today") == []
+    assert search("word during:yesterday") == search("word during:last-week") == ["new word"]
+    assert search("word during:today", zone=timezone(timedelta(hours=1))) == ["new word"]
     assert search("word during:1999") == ["old word"]
 
 

@@ -1,5 +1,6 @@
 """Sessions in cookies that are verified once."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -52,5 +53,6 @@ def test_cookies_that_are_forged_malformed_or_too_old_have_no_content(
         assert read(app, cookie) == {}, cookie
     cookie = sign(app, {"_user_id": "token"})
     assert read(app, cookie)
-    monkeypatch.setattr("chatapp.web.sessions.time.time", lambda: 2e9)
+    tomorrow = time.time() + timedelta(days=1, minutes=1).total_seconds()
+    monkeypatch.setattr("chatapp.web.sessions.time.time", lambda: tomorrow)
     assert read(app, cookie) == {}
