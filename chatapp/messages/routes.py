@@ -1,6 +1,6 @@
 """HTML fragments that a conversation's page fetches, and the form that posts without JavaScript."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from markupsafe import Markup
@@ -22,6 +22,7 @@ from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import ChatError, Invalid, InvalidConversation, InvalidReply, NotFound, ThreadRemoved
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback
+from chatapp.files.attached import AttachedFile
 from chatapp.files.uploads import UPLOAD_ERRORS
 from chatapp.identity import current_person, find_current_person, login_required
 from chatapp.limits.rates import QUOTES, SEARCHES, count_use
@@ -93,12 +94,13 @@ def create(conversation: str) -> Response | tuple[str, int]:
         return redirect(url_for("rooms.run", room_id=ref.id), code=307)  # The browser repeats the POST there.
     try:
         person = current_person()
+        files = store_form_files(person.id)
         message = post(
             ref,
             person.actor,
             content=content,
-            files=store_form_files(person.id),
-            client_id=_find_client_id(request.form, content),
+            files=files,
+            client_id=_find_client_id(request.form, content, files),
             thread_seq=thread,
             is_in_room="also_in_room" in request.form,
             draft_version=parse_seq(request.form.get("draft"), "draft"),
@@ -401,10 +403,12 @@ def _redirect_to(ref: ConversationRef, seq: int | None) -> Response:
     return redirect(find_path(ref) if seq is None else f"{find_path(ref)}?around={seq}#message-{seq}")
 
 
-def _find_client_id(form: Mapping[str, str], content: str) -> str:
-    """Return the client id of a posted message: that of a program, or one for the form of a page and the content."""
+def _find_client_id(form: Mapping[str, str], content: str, files: Sequence[AttachedFile]) -> str:
+    """Return the client id of a posted message: that of a program, or one for the form of a page and what it has."""
     form_id = form.get("form_id")
-    return form.get("client_id", "") if form_id is None else client_id_of_form(form_id, content)
+    if form_id is None:
+        return form.get("client_id", "")
+    return client_id_of_form(form_id, "\n".join([content, *(file.digest for file in files)]))
 
 
 def _render_opened(ref: ConversationRef) -> str:

@@ -1,6 +1,7 @@
 """Messages with files that were uploaded before."""
 
 import uuid
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -89,6 +90,15 @@ def test_without_javascript_a_form_uploads_files(ana: Person) -> None:
     assert rows == [(1, "photo.bin", 2_000_000), (1, "notes.txt", 8)]
     assert ana.server.rows("SELECT content FROM messages ORDER BY seq") == [("With files",), ("Without",)]
     assert 'enctype="multipart/form-data"' in page
+
+
+def test_a_form_that_the_browser_shows_again_posts_another_file_as_another_message(ana: Person) -> None:
+    fields = {"csrf_token": find_csrf_token(ana.get("/").text), "form_id": str(uuid.uuid4()), "content": ""}
+    for content in (b"one", b"two", b"two"):
+        url = f"{ana.server.url}/conversations/general/messages"
+        assert ana.http.post(url, data=fields, files=[("file", ("notes.txt", content))], timeout=60).ok
+    digests = [(sha256(content).hexdigest(),) for content in (b"one", b"two")]
+    assert ana.server.rows("SELECT digest FROM attachments ORDER BY message_id") == digests
 
 
 def test_an_edit_removes_a_file_by_its_digest(ana: Person) -> None:
