@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from unicodedata import category
@@ -40,7 +41,8 @@ class PageMetadata:
 def parse_page(content: bytes, charset: str = "") -> PageMetadata:
     """Return the metadata of a page, or of its beginning. `charset` is that of its `Content-Type`."""
     parser = _HeadParser()
-    parser.feed(content.decode(_find_encoding(content, charset), "replace"))
+    with suppress(AssertionError):  # The library raises it for some malformed declarations. What precedes them counts.
+        parser.feed(content.decode(_find_encoding(content, charset), "replace"))
     values = parser.values
 
     def find(names: tuple[str, ...], max_chars: int) -> str:

@@ -198,6 +198,11 @@ def test_a_malformed_page_is_parsed(content: bytes) -> None:
     assert len(parse_page(content).title) <= MAX_TITLE_CHARS
 
 
+@pytest.mark.parametrize("declaration", [b"<![<", b"<![unknown]>"])
+def test_a_page_keeps_what_precedes_a_malformed_declaration(declaration: bytes) -> None:
+    assert parse_page(b"<title>Kept</title>" + declaration + b"<p>").title == "Kept"
+
+
 def test_texts_have_neither_controls_nor_marks_of_direction_nor_more_characters_than_allowed() -> None:
     found = parse_page(
         "<title>a\u202eb\u0007c\u2066</title><meta name=description content='{}'>".format("x" * 10_000).encode()
