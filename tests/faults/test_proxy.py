@@ -3,7 +3,8 @@
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from bench.sockets import upgrade_request
+from chatapp.files.names import MAX_CHARS
 from chatapp.web.security import MAX_REQUEST_BYTES
 from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
 from tests.harness.nginx import Nginx
@@ -18,22 +20,25 @@ from tests.harness.people import JavaScriptWebSocket, Person, message_payload
 from tests.harness.redis import Redis
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Postgres, Server
-from tests.harness.uploading import upload
+from tests.harness.uploading import send_files, upload
 from tests.harness.waiting import eventually, scaled
 
 pytestmark = pytest.mark.faults
 
 PROCESSES = 3
 
+SETTINGS = {
+    "CHATAPP_TRUSTED_PROXIES": "1",
+    "CHATAPP_SECURE_COOKIES": "true",
+    "CHATAPP_ALLOWED_HOSTS": "127.0.0.1",
+}
+
 
 @pytest.fixture(scope="module")
 def processes(postgres: Postgres, shared_redis: Redis, new_shared_server: NewServer) -> list[Server]:
     url = postgres.create_database()
-    settings = {
+    settings = SETTINGS | {
         "REDIS_URL": shared_redis.url,
-        "CHATAPP_TRUSTED_PROXIES": "1",
-        "CHATAPP_SECURE_COOKIES": "true",
-        "CHATAPP_ALLOWED_HOSTS": "127.0.0.1",
         "CHATAPP_HEARTBEAT_SECONDS": "1",
         "CHATAPP_GENERAL_KEEP_LAST": "0",
     }
@@ -162,6 +167,27 @@ def test_files_larger_than_other_bodies_pass_in_both_directions(
     for path in ("/conversations/general/messages", "/scheduled/1"):
         form = ana.http.post(installation.url + path, data=b"x" * 2_000_000, timeout=scaled(30))
         assert form.status_code not in {413, 502}, path
+
+
+def test_a_file_with_a_long_name_is_redirected_to_its_origin(
+    new_server: NewServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = "https://files.of-an-organization-with-a-long-name.example.org"
+    server = new_server(**SETTINGS, CHATAPP_FILES_ORIGIN=origin).start()
+    with closing(Nginx(tmp_path, [server])) as nginx:
+        nginx.start()
+        installation = nginx.address(server)
+        (ana,) = add_people(installation, "ana")
+        nginx.trust(ana.http)
+        monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(nginx.certificate))
+        socket = ana.connect(JavaScriptWebSocket)
+        name = "\N{GRINNING FACE}" * MAX_CHARS + ".txt"
+        (file,) = send_files(socket, upload(installation, socket, name, b"hello", ana.http))["message"]["files"]
+        response = ana.http.get(installation.url + file["url"], allow_redirects=False, timeout=scaled(30))
+        assert response.status_code == 302
+        ticket_url = installation.url + response.headers["Location"].removeprefix(origin)
+        sent = ana.http.get(ticket_url, headers={"Host": origin.removeprefix("https://")}, timeout=scaled(30))
+        assert sent.content == b"hello"
 
 
 def test_a_body_without_a_length_arrives_with_one(members: list[Person], installation: Server) -> None:
