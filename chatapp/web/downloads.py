@@ -150,6 +150,9 @@ def _find_part(size: int, etag: str) -> range | None:
         return whole
     if request.headers.get("If-Range", f'"{etag}"') != f'"{etag}"':
         return whole
+    begin, _ = requested.ranges[0]
+    if -begin > size > 0:
+        return whole  # The last bytes of a file that has not so many: all of it, says HTTP, but not the library.
     found = requested.range_for_length(size)
     return None if found is None else range(*found)
 
@@ -189,11 +192,16 @@ def _type_of_attachment(media_type: str) -> str:
 
 def _file_names(name: str) -> dict[str, str]:
     """Return the parameters of `Content-Disposition` for a name (RFC 6266), which saves nothing outside of a folder."""
-    name = "".join(each for each in name if unicodedata.category(each) != "Cc").replace("/", "_").replace("\\", "_")
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    name = _without_folders("".join(each for each in name if unicodedata.category(each) != "Cc"))
+    # A full-width slash becomes a slash.
+    plain = _without_folders(unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode())
     if plain == name:
         return {"filename": name}
     return {"filename": plain, "filename*": f"UTF-8''{quote(name, safe='')}"}
+
+
+def _without_folders(name: str) -> str:
+    return name.replace("/", "_").replace("\\", "_")
 
 
 def _etag(file: Downloadable, variant: str) -> str:

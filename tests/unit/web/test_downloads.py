@@ -78,6 +78,7 @@ def test_the_head_of_a_file_has_its_length_and_no_content(download: Download) ->
         ("bytes=100-199", range(100, 200)),
         ("bytes=262143-262144", range(262_143, 262_145)),
         ("bytes=-5", range(len(CONTENT) - 5, len(CONTENT))),
+        ("bytes=-400000", range(len(CONTENT))),
         ("bytes=307199-400000", range(307_199, len(CONTENT))),
     ],
 )
@@ -177,6 +178,10 @@ def test_everything_else_is_saved_and_never_run(download: Download, media_type: 
         ("Übersicht.pdf", "inline; filename=Ubersicht.pdf; filename*=UTF-8''%C3%9Cbersicht.pdf"),
         ("../../etc/passwd", "inline; filename=.._.._etc_passwd"),
         ("a\r\nSet-Cookie: x=1.txt", 'inline; filename="aSet-Cookie: x=1.txt"'),
+        (
+            "．．／passwd＼x",
+            "inline; filename=.._passwd_x; filename*=UTF-8''%EF%BC%8E%EF%BC%8E%EF%BC%8Fpasswd%EF%BC%BCx",
+        ),
         ("日本.png", "inline; filename=.png; filename*=UTF-8''%E6%97%A5%E6%9C%AC.png"),
     ],
 )
