@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from unicodedata import category
 
-MAX_TITLE_CHARS, MAX_DESCRIPTION_CHARS, MAX_SITE_CHARS = 200, 400, 100
+MAX_TITLE_CHARS, MAX_DESCRIPTION_CHARS, MAX_SITE_CHARS, MAX_ALT_CHARS = 200, 400, 100, 400
 
 MAX_URL_CHARS = 2_000
 
@@ -24,7 +24,13 @@ _DECLARED_WITHIN_BYTES = 1_024
 
 _TITLES = ("og:title", "twitter:title")
 _DESCRIPTIONS = ("og:description", "twitter:description", "description")
-_PICTURES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image")
+# With the names of their alternative texts: that of another picture would be wrong.
+_PICTURES = {
+    "og:image:secure_url": "og:image:alt",
+    "og:image": "og:image:alt",
+    "og:image:url": "og:image:alt",
+    "twitter:image": "twitter:image:alt",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class PageMetadata:
     site: str
     picture: str
     """The URL of the picture as it is written there, maybe relative."""
+    picture_alt: str
+    """The alternative text of the picture."""
 
 
 def parse_page(content: bytes, charset: str = "") -> PageMetadata:
@@ -48,11 +56,13 @@ def parse_page(content: bytes, charset: str = "") -> PageMetadata:
     def find(names: tuple[str, ...], max_chars: int) -> str:
         return next((text for name in names if (text := clean(values.get(name, ""), max_chars))), "")
 
+    picture, alt_name = _find_picture(values)
     return PageMetadata(
         title=find(_TITLES, MAX_TITLE_CHARS) or clean("".join(parser.title), MAX_TITLE_CHARS),
         description=find(_DESCRIPTIONS, MAX_DESCRIPTION_CHARS),
         site=find(("og:site_name",), MAX_SITE_CHARS),
-        picture=_find_picture(values),
+        picture=picture,
+        picture_alt=find((alt_name,), MAX_ALT_CHARS),
     )
 
 
@@ -67,9 +77,11 @@ def clean(text: str, max_chars: int) -> str:
     return line if len(line) <= max_chars else f"{line[: max_chars - 1].rstrip()}…"
 
 
-def _find_picture(values: Mapping[str, str]) -> str:
-    url = next((values[name].strip() for name in _PICTURES if values.get(name, "").strip()), "")
-    return url if len(url) <= MAX_URL_CHARS else ""
+def _find_picture(values: Mapping[str, str]) -> tuple[str, str]:
+    """Return the URL of the picture and the name of its alternative text, both empty if there is none."""
+    found = ((values.get(name, "").strip(), alt_name) for name, alt_name in _PICTURES.items())
+    url, alt_name = next((each for each in found if each[0]), ("", ""))
+    return (url, alt_name) if len(url) <= MAX_URL_CHARS else ("", "")
 
 
 def _find_encoding(content: bytes, charset: str) -> str:
@@ -87,7 +99,10 @@ def _find_encoding(content: bytes, charset: str) -> str:
 
 
 class _HeadParser(HTMLParser):
-    """Collects the title and the first value of each `<meta>`, which a page may have anywhere."""
+    """Collects the title and the first value of each `<meta>`, which a page may have anywhere.
+
+    Of several pictures the first one counts. What follows another `og:image` describes that one.
+    """
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -95,6 +110,7 @@ class _HeadParser(HTMLParser):
         self.title: list[str] = []
         self._is_in_title = False
         self._has_title = False
+        self._is_at_first_picture = True
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "title" and not self._has_title:
@@ -102,6 +118,10 @@ class _HeadParser(HTMLParser):
         elif tag == "meta" and len(self.values) < MAX_VALUES:
             found = dict(attrs)
             name = (found.get("property") or found.get("name") or "").lower()
+            if name == "og:image" and name in self.values:
+                self._is_at_first_picture = False
+            if name.startswith("og:image:") and not self._is_at_first_picture:
+                return
             if name and found.get("content"):
                 self.values.setdefault(name, found["content"] or "")
 

@@ -96,6 +96,7 @@ class PageFetcher:
             picture_width=picture.width,
             picture_height=picture.height,
             picture_placeholder=picture.placeholder,
+            picture_alt=page["picture_alt"],
         )
 
     def _request(self, url: str, picture_path: str = "") -> Mapping[str, Any]:

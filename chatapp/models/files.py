@@ -1,6 +1,6 @@
 """Files of messages and of scheduled ones, and previews of links."""
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, false
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import Base
@@ -79,3 +79,4 @@ class LinkPreview(Base):
     picture_width: Mapped[int | None]
     picture_height: Mapped[int | None]
     picture_placeholder: Mapped[str | None] = mapped_column(String(2_000))
+    picture_alt: Mapped[str] = mapped_column(String(400), default="", server_default=text("''"))

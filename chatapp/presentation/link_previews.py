@@ -70,6 +70,7 @@ def present_picture(preview: PagePreview, conversation: str) -> resources.Previe
     return {
         "url": url,
         "small_url": f"{url}?size={VARIANT}",
+        "alt": preview.picture_alt,
         "width": preview.picture_width,
         "height": preview.picture_height,
     }

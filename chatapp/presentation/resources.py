@@ -107,6 +107,7 @@ class PreviewPicture(TypedDict):
 
     url: Annotated[str, Field(description="The path of its content, of at most 1600 × 1600 pixels.")]
     small_url: Annotated[str, Field(description="That of a thumbnail of at most 480 × 480 pixels.")]
+    alt: Annotated[str, Field(description="The alternative text, of the page. Empty if it has none.")]
     width: Annotated[int, Field(description="Of the original, in pixels.")]
     height: int
 

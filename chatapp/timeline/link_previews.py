@@ -29,11 +29,13 @@ class PagePreview:
     picture_height: int | None = None
     picture_placeholder: str | None = None
     """A `data:` URL of a tiny image."""
+    picture_alt: str = ""
+    """The alternative text of the picture."""
 
     @property
     def chars(self) -> int:
         """Return its size in characters, approximately."""
-        texts = self.url, self.title, self.description, self.site, self.picture_placeholder or ""
+        texts = self.url, self.title, self.description, self.site, self.picture_placeholder or "", self.picture_alt
         return sum(map(len, texts))
 
 

@@ -26,7 +26,8 @@ def site() -> Iterator[Site]:
     with running_site() as site:
         png = encode(draw(1_200, 600), "PNG")
         site.pages["/picture.png"] = SitePage(png, headers={"Content-Type": "image/png"})
-        site.add("/page", "A page", '<meta property="og:image" content="/picture.png">')
+        picture = '<meta property="og:image" content="/picture.png"><meta property="og:image:alt" content="A bench">'
+        site.add("/page", "A page", picture)
         site.add("/other", "שלום עולם", f'<meta name="description" content="{"x" * 390}">')
         yield site
 
@@ -58,7 +59,7 @@ def test_a_preview_appears_without_moving_what_one_reads_and_is_removed_for_all(
         expect(page.locator(".link-preview")).to_have_count(2)
         expect(page.locator(".link-preview").last).to_be_in_viewport(ratio=1)
         assert not page.evaluate(SCROLLS_SIDEWAYS)
-    picture = author.locator(".link-preview .file-image")
+    picture = author.get_by_role("img", name="A bench")
     picture.scroll_into_view_if_needed()
     author.wait_for_function(f"image => ({LOADED})(image)", arg=picture.element_handle())
     assert all(url.startswith((ana.server.url, "data:")) for url in requested)

@@ -121,7 +121,7 @@ def test_the_picture_of_a_preview_is_for_those_who_may_read_the_conversation(
     assert socket.call("pin_message", {"conversation": room, "seq": seq, "on": True})["ok"]
     (preview,) = api.get(f"/conversations/{room}/messages/{seq}").json()["previews"]
     url = path.partition("?")[0]
-    assert preview["picture"] == {"url": url, "small_url": path, "width": 600, "height": 300}
+    assert preview["picture"] == {"url": url, "small_url": path, "alt": "", "width": 600, "height": 300}
     assert eve.get(path).status_code == 404
     assert bob.get(path.replace(room, "general")).status_code == 404
     assert requests.get(any_server.url + path, allow_redirects=False, timeout=scaled(30)).status_code == 302
@@ -134,6 +134,7 @@ def test_a_page_shows_a_preview_and_loads_nothing_from_its_site(server: Server, 
     socket = ana.connect()
     seq = socket.post("https://example.com/page")["seq"]
     texts = {"title": "<b>Title</b>", "description": '"quoted" & more', "site": "Exämple"}
+    texts["picture_alt"] = '"A" <cat>'
     add_preview(server, "general", seq, PICTURE, **texts)
     add_preview(server, "general", seq, url="https://example.org/other")
     # Storing previews is an event of the message, so that it has another version than its number.
@@ -152,6 +153,7 @@ def test_a_page_shows_a_preview_and_loads_nothing_from_its_site(server: Server, 
     assert [each.text() for each in second.css(".link-preview-site")] == ["example.org"]
     sources = [image.attributes["src"] or "" for image in page.css(".link-preview img")]
     assert len(sources) == 2
+    assert [image.attributes["alt"] for image in page.css(".link-preview img")] == ["", '"A" <cat>']
     assert all(source.startswith(("data:image/webp;", "/conversations/general/files/")) for source in sources)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from chatapp.http_client import addresses
 from workers import link_previews
-from workers.page_metadata import MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS, clean, parse_page
+from workers.page_metadata import MAX_ALT_CHARS, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS, clean, parse_page
 
 HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 
@@ -76,7 +76,8 @@ def test_a_page_is_described_by_its_metadata(listener: socket.socket) -> None:
     content = b"""<!doctype html><title>Title</title>
     <meta property="og:title" content="A &amp; B"><meta name="description" content="Plain">
     <meta property="og:description" content=" Two\n lines "><meta property="og:site_name" content="Site">
-    <meta property="og:image" content="../picture.png#x">"""
+    <meta property="og:image" content="../picture.png#x"><meta property="og:image:alt" content="A &quot;cat&quot;
+.">"""
     port = listener.getsockname()[1]
     assert fetch_from(listener, page(content)) == {
         "page": {
@@ -84,6 +85,7 @@ def test_a_page_is_described_by_its_metadata(listener: socket.socket) -> None:
             "description": "Two lines",
             "site": "Site",
             "picture": f"http://127.0.0.1:{port}/picture.png",
+            "picture_alt": 'A "cat" .',
         }
     }
 
@@ -220,6 +222,25 @@ def test_the_first_of_several_values_counts_and_markup_stays_text() -> None:
     )
     assert found.title == "<b>First"
     assert link_previews._try_join("https://example.com/", found.picture) == ""
+
+
+@pytest.mark.parametrize(
+    ("head", "picture", "alt"),
+    [
+        ("og:image=a og:image:alt=A og:image=b og:image:alt=B", "a", "A"),
+        ("og:image=a og:image=b og:image:alt=B og:image:secure_url=c", "a", ""),
+        ("og:image:alt=A og:image=a", "a", "A"),
+        ("og:image:secure_url=a og:image=b og:image:alt=A", "a", "A"),
+        ("og:image=a twitter:image=b twitter:image:alt=B", "a", ""),
+        ("twitter:image=b og:image:alt=A twitter:image:alt=B", "b", "B"),
+        ("og:image:alt=A", "", ""),
+        (f"og:image=a og:image:alt={'x' * 10_000}", "a", "x" * (MAX_ALT_CHARS - 1) + "…"),
+    ],
+)
+def test_the_alternative_text_is_that_of_the_picture(head: str, picture: str, alt: str) -> None:
+    values = (each.split("=") for each in head.split())
+    found = parse_page("".join(f'<meta property="{name}" content="{value}">' for name, value in values).encode())
+    assert (found.picture, found.picture_alt) == (picture, alt)
 
 
 PNG_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
