@@ -6,7 +6,7 @@ an address that was checked: a later, different DNS response has no effect. Redi
 Worker processes use it too, so it imports little.
 """
 
-from chatapp.http_client.addresses import is_http_url, is_own_host, is_public
+from chatapp.http_client.addresses import canonicalize_url, is_http_url, is_own_host, is_public
 from chatapp.http_client.exchange import MAX_INFORMATIONAL_RESPONSES, Exchange
 from chatapp.http_client.target import PrivateNetwork, RequestFailed, Target, request_errors
 
@@ -16,6 +16,7 @@ __all__ = [
     "PrivateNetwork",
     "RequestFailed",
     "Target",
+    "canonicalize_url",
     "is_http_url",
     "is_own_host",
     "is_public",

@@ -1,6 +1,7 @@
 """Which URLs and IP addresses requests may be sent to."""
 
 import ipaddress
+import socket
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -17,6 +18,9 @@ SPECIAL_NETWORKS = [
 ]
 
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
 def is_http_url(value: str) -> bool:
     """Return whether a text is a URL of HTTP in ASCII, without a username and password."""
     try:
@@ -25,6 +29,31 @@ def is_http_url(value: str) -> bool:
     except ValueError:
         return False
     return is_valid and parts.username is None and value.isascii() and value.isprintable() and " " not in value
+
+
+def canonicalize_url(url: str) -> str:
+    """Return a URL of HTTP with one spelling of its host, and without its fragment.
+
+    A name is in small letters and has no last dot, an address has its usual form (`127.0.0.1` for `0x7f.1`), and the
+    port of the scheme is omitted.
+    """
+    parts = urlsplit(url)
+    host = _canonicalize_host(parts.hostname or "")
+    if "[" in parts.netloc:
+        host = f"[{host}]"
+    has_port = parts.port not in {None, DEFAULT_PORTS.get(parts.scheme)}
+    return parts._replace(netloc=f"{host}:{parts.port}" if has_port else host, fragment="").geturl()
+
+
+def _canonicalize_host(host: str) -> str:
+    host = host.removesuffix(".")
+    try:
+        if ":" in host:
+            return str(ipaddress.IPv6Address(host))
+        # Also takes what the resolver of names takes: fewer than four numbers, hexadecimal and octal ones.
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return host
 
 
 def is_public(address: str) -> bool:

@@ -14,7 +14,7 @@ from chatapp.concurrency.worker_processes import WorkerPool
 from chatapp.config import Settings
 from chatapp.errors import Busy, ChatError
 from chatapp.files.pictures import fetch_picture
-from chatapp.http_client import is_own_host
+from chatapp.http_client import canonicalize_url, is_own_host
 from chatapp.link_previews.host_turns import HostTurns
 from chatapp.link_previews.own_hosts import OwnHosts
 from chatapp.timeline.link_previews import PagePreview
@@ -60,7 +60,7 @@ class PageFetcher:
 
     def fetch(self, url: str) -> PagePreview | None:
         """Return the preview of a page; None if it has none, or cannot be fetched now."""
-        url, _, _ = url.partition("#")
+        url = canonicalize_url(url)
         kept_until, preview = self._kept.get(url, (0.0, None))
         if kept_until > time.monotonic():
             return preview
@@ -102,9 +102,12 @@ class PageFetcher:
     def _request(self, url: str, picture_path: str = "") -> Mapping[str, Any]:
         """Return the response of the worker, after redirects. Raises `Busy` and what `WorkerPool.run` raises."""
         for _ in range(1 + MAX_REDIRECTS):
-            if self._reached.has_page(url) or is_own_host(urlsplit(url).hostname or "", self._own_hosts):
+            # Other spellings of a host would be requested at the same time.
+            url = canonicalize_url(url)
+            host = urlsplit(url).hostname or ""
+            if self._reached.has_page(url) or is_own_host(host, self._own_hosts):
                 return {"error": "the page is one of this installation"}
-            with self._turns.take(urlsplit(url).hostname or ""):
+            with self._turns.take(host):
                 response: dict[str, Any] = json.loads(
                     self._pool.run(
                         url=url,

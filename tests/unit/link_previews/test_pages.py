@@ -53,7 +53,7 @@ def fetcher(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_page_is_fetched_once_for_all_its_links(fetcher: PageFetcher, worker: Worker) -> None:
-    for url in ("https://a.com/x", "https://a.com/x", "https://a.com/x#part"):
+    for url in ("https://a.com/x", "https://a.com/x#part", "https://A.com./x", "https://a.com:443/x"):
         preview = fetcher.fetch(url)
         assert preview is not None
         assert (preview.url, preview.title, preview.description, preview.site) == (
@@ -107,6 +107,14 @@ def test_each_redirect_is_requested_like_any_other_url(fetcher: PageFetcher, wor
     assert preview.url == hops[1]
 
 
+def test_all_spellings_of_a_host_take_turns(fetcher: PageFetcher, worker: Worker) -> None:
+    worker.responses["https://a.com/1"] = {"redirect": "https://A.com.:443/2"}
+    worker.responses["https://a.com/2"] = {"redirect": "http://a.com:80/3"}
+    assert fetcher.fetch("https://a.com/1") is not None
+    assert worker.requests == ["https://a.com/1", "https://a.com/2", "http://a.com/3"]
+    assert fetcher._turns._hosts.keys() == {"a.com"}
+
+
 def test_a_redirect_to_a_private_address_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "HOST_INTERVAL_SECONDS", 0.0)
     fetcher = PageFetcher(Settings(data_dir=tmp_path))
@@ -123,7 +131,7 @@ def test_a_redirect_to_a_private_address_is_not_followed(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(fetcher, "_pool", Pool())
     with running_site() as site:
-        for number, private in enumerate((site.add("/", "Internal"), "http://127.0.0.1/", "http://[::ffff:10.0.0.1]/")):
+        for number, private in enumerate((site.add("/", "Internal"), "http://127.0.0.1/", "http://[::ffff:a00:1]/")):
             assert fetcher.fetch(f"https://public.example/{number}") is None
             assert requested[-1] == private
         assert site.requested == []
