@@ -32,16 +32,21 @@ def replace_names(text: str) -> str:
     return EMOJI_NAME.sub(lambda match: load_emoji().get(match[1], match[0]), text) if ":" in text else text
 
 
-def mark_custom_emoji(text: str) -> str:
-    """Return the HTML of a name with its colons, of which `replace_custom_emoji` makes an image."""
-    return f'{_MARK}{text[1:-1]}">{text}</span>'
+def mark_custom_emoji(text: str, image: str | None = None) -> str:
+    """Return the HTML of a name with its colons, or of its image.
+
+    Pages find it by its mark when the emoji is added or deleted: see `static/js/custom_emoji.js`.
+    """
+    return f'{_MARK}{text[1:-1]}">{image or text}</span>'
 
 
-def replace_custom_emoji(html: str, images: Mapping[str, str]) -> str:
-    """Return rendered HTML with images of custom emoji by name, and with the text of other names.
+def replace_custom_emoji(html: str, images: Mapping[str, str] | None) -> str:
+    """Return rendered HTML with images of custom emoji by name; without `images` with all names as plain text.
 
     Rendered texts are cached, and some are rendered by worker processes. None of them depends on the custom emoji.
     """
     if _MARK not in html:
         return html
-    return _MARKED.sub(lambda match: images.get(match[1], match[2]), html)
+    if images is None:
+        return _MARKED.sub(r"\2", html)
+    return _MARKED.sub(lambda match: mark_custom_emoji(match[2], images.get(match[1])), html)

@@ -64,4 +64,10 @@ def render_emoji(emoji: EmojiImage, *, has_title: bool = True) -> Markup:
 
 def present_emoji(emoji: EmojiImage) -> resources.CustomEmoji:
     """Return a custom emoji as the API and pages' scripts get it."""
-    return {"name": emoji.name, "url": emoji.url, "still_url": emoji.still_url}
+    return {
+        "name": emoji.name,
+        "url": emoji.url,
+        "still_url": emoji.still_url,
+        "width": emoji.width,
+        "height": emoji.height,
+    }

@@ -19,7 +19,7 @@ from chatapp.custom_emoji.queries import EmojiImage
 from chatapp.custom_emoji.signals import custom_emoji_changed
 from chatapp.files.attached import AttachedFile
 from chatapp.markdown.cache import try_render_blocks
-from chatapp.markdown.emoji_names import CUSTOM_EMOJI_NAME, replace_custom_emoji
+from chatapp.markdown.emoji_names import CUSTOM_EMOJI_NAME, mark_custom_emoji, replace_custom_emoji
 from chatapp.markdown.links import may_have_link
 from chatapp.markdown.marks import MAX_MENTIONS, Marks
 from chatapp.markdown.plain import render_plain
@@ -62,21 +62,21 @@ _KINDS = {"user": "", "assistant": "assistant", "system": "bot"}
 _ACTION_HTML = Markup('<div class="action"><span class="action-sender">{name}</span> {text}</div>')
 
 
-def render_body(message: TimelineMessage, emoji: Mapping[str, str] = NO_EMOJI) -> Body:
-    """Render the content, with these images of custom emoji by name."""
+def render_body(message: TimelineMessage, emoji: Mapping[str, str] | None = None) -> Body:
+    """Render the content, with these images of custom emoji by name. Without them it shows the names."""
     if message.content.startswith(ACTION) and message.sender_type == "user":
         return _render_action(message, emoji)
     return _render_content(message, emoji)
 
 
-def _render_action(message: TimelineMessage, emoji: Mapping[str, str]) -> Body:
+def _render_action(message: TimelineMessage, emoji: Mapping[str, str] | None) -> Body:
     """Render what the sender does, after their name. It counts as formatted: an edit begins with what was written."""
     body = _render_content(replace(message, content=message.content.removeprefix(ACTION)), emoji)
     html = _ACTION_HTML.format(name=message.shown_name, text=body.html)
     return Body(html, is_formatted=True, is_final=body.is_final)
 
 
-def _render_content(message: TimelineMessage, emoji: Mapping[str, str]) -> Body:
+def _render_content(message: TimelineMessage, emoji: Mapping[str, str] | None) -> Body:
     """Render text or Markdown. Most messages contain no Markdown, and do without the parser."""
     content = message.content
     if message.sender_type != "assistant" and not may_be_markdown(content):
@@ -106,7 +106,7 @@ def _find_highlighted(message: TimelineMessage) -> frozenset[str]:
     return (mentioned & named) | {MENTION_ALL} if mentioned - named else mentioned
 
 
-def render_answer_blocks(blocks: Iterable[str], emoji: Mapping[str, str] = NO_EMOJI) -> Markup:
+def render_answer_blocks(blocks: Iterable[str], emoji: Mapping[str, str] | None = None) -> Markup:
     """Render blocks of Markdown as they appear in the body of an answer."""
     # `Markup.format` takes ten times as long, and a text has up to 5,000 blocks.
     html = "".join(f'<div class="block">{block}</div>' for block in blocks)
@@ -179,7 +179,7 @@ class MessagePresenter:
         emoji = {name: render_emoji(each) for name, each in by_name.items()}
         if emoji != self.emoji:
             self.emoji = emoji
-            self._reactions = {each.text: render_emoji(each, has_title=False) for each in by_name.values()}
+            self._reactions = {each.name: render_emoji(each, has_title=False) for each in by_name.values()}
             self.cache = MessageCache()
 
     def set_assistant_pictures(self, pictures: Iterable[AssistantPicture]) -> None:
@@ -204,12 +204,14 @@ class MessagePresenter:
         """Render a text without markup, with images of custom emoji."""
         html = str(escape(text))
         if ":" in html:
-            html = CUSTOM_EMOJI_NAME.sub(lambda match: self.emoji.get(match[1], match[0]), html)
+            html = CUSTOM_EMOJI_NAME.sub(lambda match: mark_custom_emoji(match[0], self.emoji.get(match[1])), html)
         return Markup(html)  # noqa: S704 - the text is escaped
 
     def render_reaction(self, reaction: str) -> Markup:
         """Render the emoji of a reaction. A custom one that does not exist any more is its name."""
-        return self._reactions.get(reaction) or escape(reaction)
+        if not CUSTOM_EMOJI_NAME.fullmatch(reaction):
+            return escape(reaction)
+        return Markup(mark_custom_emoji(reaction, self._reactions.get(reaction[1:-1])))  # noqa: S704 - matched
 
     def render_avatar(self, message: TimelineMessage) -> Markup:
         """Render the avatar of the message's sender."""

@@ -80,6 +80,8 @@ class CustomEmoji(TypedDict):
     name: Annotated[str, Field(description="What texts and reactions have between colons.")]
     url: Annotated[str, Field(description="The path of the image.")]
     still_url: Annotated[str, Field(description="That of an image that does not move.")]
+    width: Annotated[int, Field(description="Of the image, in pixels.")]
+    height: int
 
 
 class File(TypedDict):

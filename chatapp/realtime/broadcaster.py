@@ -18,6 +18,8 @@ from flask import Flask
 from chatapp.conversations.refs import parse_ref
 from chatapp.conversations.signals import MembersChanged, all_sidebars_changed, members_changed, sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
+from chatapp.custom_emoji.queries import EmojiImage
+from chatapp.custom_emoji.signals import custom_emoji_changed
 from chatapp.extensions import db
 from chatapp.presentation.messages import get_message_presenter, present_backlog, present_news
 from chatapp.presentation.read_state import present_read_receipt, present_read_state
@@ -92,6 +94,7 @@ class Broadcaster:
         self.queue = BroadcastQueue(self.order) if self.order else None
         self.formatting = LateFormatting(realtime.server, self._presenter)
         self.threads = ThreadStateBroadcaster(app, realtime)
+        self._custom_emoji: Sequence[EmojiImage] = ()
         signals = realtime.signals
         signals.connect(messages_posted, self.broadcast_posted)
         signals.connect(message_changed, self.broadcast_changed)
@@ -112,6 +115,7 @@ class Broadcaster:
         signals.connect(scheduled_changed, self.broadcast_scheduled)
         signals.connect(reminder_changed, self.broadcast_reminder)
         signals.connect(typed, self.broadcast_typing)
+        signals.connect(custom_emoji_changed, self.broadcast_custom_emoji)
 
     def broadcast_posted(self, messages: Sequence[TimelineMessage]) -> None:
         """Emit new messages to the sockets in their conversations, and as news to the others.
@@ -207,6 +211,12 @@ class Broadcaster:
         """Emit to all sockets that their lists have changed. They receive the news of the same conversations."""
         self._recent_changes.add(EVERYONE)
         self._server.emit("sidebar_changed", {}, to=EVERYONE)
+
+    def broadcast_custom_emoji(self, images: Sequence[EmojiImage]) -> None:
+        """Emit to all sockets that there are other custom emoji."""
+        if images != self._custom_emoji:
+            self._custom_emoji = images
+            self._server.emit("emoji_changed", {}, to=EVERYONE)
 
     def broadcast_scheduled(self, changed: ScheduledChanged) -> None:
         """Emit a change of a scheduled message to its author's own sockets."""

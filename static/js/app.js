@@ -37,6 +37,7 @@ import { Screen } from "./screen.js";
 import { enableSearch } from "./search.js";
 import { Sidebar } from "./sidebar.js";
 import { SignedInPerson } from "./signed_in_person.js";
+import { followCustomEmoji } from "./custom_emoji.js";
 import { enableCollapsing } from "./sidebar_sections.js";
 import { io } from "./socket_io.js";
 import { UnreadBadges } from "./unread_badges.js";
@@ -113,6 +114,7 @@ followState(sidebar, badges, screen);
 followScheduled(screen, sidebar, connection, windowSignal);
 enablePreferences(sidebar);
 followSaved(screen, connection);
+followCustomEmoji(connection, screen);
 // After the frame that shows the page: changing the title takes the browser longer than most of the rest.
 screen.on("shown", ({ title }) => afterFrame(() => badges.setPageTitle(title)));
 new Notifications(connection, sidebar, userId, notificationSettings);

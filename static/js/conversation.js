@@ -5,6 +5,7 @@ import { Attachments, enableDropping } from "./attachments.js";
 import { AutoScroller } from "./auto_scroller.js";
 import { Composer } from "./composer.js";
 import { Timeline } from "./core/timeline.js";
+import { showCustomEmoji } from "./custom_emoji.js";
 import { closest, find } from "./dom.js";
 import { enableReminders, enableSendLater } from "./due_menu.js";
 import { keepPictures } from "./file_pictures.js";
@@ -97,7 +98,13 @@ export function showConversation(page, app) {
   const live = { page, main, area, list, messages, quotes, connection, conversation, thread, signal };
   enableSpoilers(area);
   enableFolding(area);
-  const decorators = [addAnswerCopyButtons(area), loadQuotes, quotes.prepare.bind(quotes), keepPictures(area)];
+  const decorators = [
+    addAnswerCopyButtons(area),
+    showCustomEmoji,
+    loadQuotes,
+    quotes.prepare.bind(quotes),
+    keepPictures(area),
+  ];
   const toolbar = createToolbar(live, decorators, app);
   // Before what observes which replies are read: the first message is none.
   if (messages instanceof ThreadMessages) {

@@ -27,11 +27,27 @@ export function loadEmoji() {
   return loading;
 }
 
+/** Load the custom emoji the next time that they are used. */
+export function forgetEmoji() {
+  loading = null;
+}
+
+/** Return the custom emoji, as they are now. Rejects without a connection. */
+export async function loadCustomEmoji() {
+  /** @type {CustomEmoji[]} */
+  const listed = await request(sources().customSource);
+  return readCustomEmoji(listed);
+}
+
 async function load() {
-  const { source = "", customSource = "" } = find(document, "[data-emoji-picker]").dataset;
-  standard ??= request(source).then(readEmoji);
-  const custom = request(customSource).then((/** @type {CustomEmoji[]} */ listed) => readCustomEmoji(listed));
+  standard ??= request(sources().source).then(readEmoji);
+  const custom = loadCustomEmoji();
   return [...(await custom), ...(await standard)];
+}
+
+function sources() {
+  const { source = "", customSource = "" } = find(document, "[data-emoji-picker]").dataset;
+  return { source, customSource };
 }
 
 /** @param {string} url */

@@ -158,6 +158,7 @@
  * @property {{epoch: string, conversations: Record<string, {last_event: number, floor: number}>}} heads
  * @property {{conversation: string}} removed_from_chat
  * @property {object} sidebar_changed
+ * @property {object} emoji_changed
  * @property {{conversation: string, thread: number | null} & Draft} draft_changed
  * @property {{conversation: string, seq: number, saved: boolean}} saved_changed
  * @property {ReminderChange} reminder_changed

@@ -183,6 +183,7 @@ function textOf(message) {
   for (const element of findAll(body, "button, .sr-only, .action-sender")) element.remove();
   // What the reader sees of another message is not part of this one.
   for (const quote of findAll(body, "[data-reference]")) quote.textContent = quote.dataset.referenceText ?? "";
+  for (const emoji of findAll(body, "span[data-emoji]")) emoji.textContent = `:${emoji.dataset.emoji}:`;
   for (const spoiler of findAll(body, ".spoiler")) spoiler.textContent = "(spoiler)";
   // Blocks are separate words.
   for (const block of findAll(body, "p, li, td, th, h1, h2, h3, h4, h5, h6, pre, br")) block.append(" ");

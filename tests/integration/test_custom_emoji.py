@@ -57,9 +57,12 @@ def test_an_emoji_is_used_in_messages_and_reactions_until_an_admin_deletes_it(
     seq = socket.post("before :blobcat: `:blobcat:`")["seq"]
     assert "custom-emoji" not in bob.get("/").text
     assert "Emoji added." in add(ana, ":blobcat:").text
+    socket.wait_for("emoji_changed")
     ((digest,),) = any_server.rows("SELECT digest FROM custom_emoji")
     url = f"/emoji/{digest}"
-    assert bob.get("/emoji.json").json() == [{"name": "blobcat", "url": url, "still_url": url}]
+    assert bob.get("/emoji.json").json() == [
+        {"name": "blobcat", "url": url, "still_url": url, "width": 64, "height": 64}
+    ]
 
     page = bob.get("/").text
     assert page.count(f'src="{url}"') == 1, "not in code"
@@ -81,7 +84,8 @@ def test_an_emoji_is_used_in_messages_and_reactions_until_an_admin_deletes_it(
     assert "Emoji deleted." in ana.post(f"{PAGE}/blobcat/delete", PAGE).text
     page = bob.get("/").text
     assert "custom-emoji" not in page
-    assert "before :blobcat:" in page
+    assert 'before <span data-emoji="blobcat">:blobcat:</span>' in page
+    assert socket.wait_for("emoji_changed", 2) == [{}] * 2
     assert bob.get(url).status_code == 404
     assert bob.get("/emoji.json").json() == []
     other = ana.connect()

@@ -20,7 +20,14 @@
  * @property {string[]} words that it is found by
  * @property {number} group
  * @property {string[]} tones the same in the five skin tones, or none
- * @property {{url: string, stillUrl: string}} [image] of a custom emoji, which is its name between colons
+ * @property {EmojiImage} [image] of a custom emoji, which is its name between colons
+ */
+/**
+ * @typedef {object} EmojiImage
+ * @property {string} url
+ * @property {string} stillUrl of an image that does not move
+ * @property {number} width in pixels
+ * @property {number} height
  */
 /**
  * A custom emoji, as the server lists it.
@@ -29,6 +36,8 @@
  * @property {string} name
  * @property {string} url
  * @property {string} still_url of an image that does not move
+ * @property {number} width in pixels
+ * @property {number} height
  */
 
 /** Many systems have no picture for newer ones. */
@@ -81,14 +90,14 @@ export const readEmoji = (data) =>
  * @returns {Emoji[]}
  */
 export const readCustomEmoji = (listed) =>
-  listed.map(({ name, url, still_url: stillUrl }) => ({
+  listed.map(({ name, url, still_url: stillUrl, width, height }) => ({
     emoji: `:${name}:`,
     label: name,
     names: [name],
     words: [name, ...name.split(/[_+-]+/)],
     group: CUSTOM,
     tones: [],
-    image: { url, stillUrl },
+    image: { url, stillUrl, width, height },
   }));
 
 /**

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { isFewEmoji } from "../../../static/js/core/emoji.js";
+import { isFewEmoji, isFewNamed } from "../../../static/js/core/emoji.js";
 
 const { few, other } = JSON.parse(readFileSync(new URL("../../emoji_cases.json", import.meta.url), "utf8"));
 
@@ -13,4 +13,11 @@ test("a few emoji are large", () => {
 
 test("other texts are not", () => {
   for (const content of other) assert.ok(!isFewEmoji(content), content);
+});
+
+test("names of custom emoji count as emoji where their images are shown", () => {
+  assert.ok(isFewNamed(":blobcat: :tada:\n🎉", "⭐ 🎉\n🎉"));
+  assert.ok(!isFewNamed(":blobcat: :unknown:", "⭐ :unknown:"));
+  assert.ok(!isFewNamed("**:blobcat:**", "⭐"), "it is formatted");
+  assert.ok(!isFewNamed("/me :blobcat:", "⭐"));
 });

@@ -82,10 +82,10 @@ test("what was used last is kept once, the latest first", () => {
 
 test("custom emoji are found by their names and parts of them", () => {
   const custom = readCustomEmoji([
-    { name: "party_blob", url: "/emoji/1", still_url: "/emoji/1?size=small" },
-    { name: "smile-more", url: "/emoji/2", still_url: "/emoji/2" },
+    { name: "party_blob", url: "/emoji/1", still_url: "/emoji/1?size=small", width: 64, height: 32 },
+    { name: "smile-more", url: "/emoji/2", still_url: "/emoji/2", width: 64, height: 64 },
   ]);
-  assert.deepEqual(custom[0].image, { url: "/emoji/1", stillUrl: "/emoji/1?size=small" });
+  assert.deepEqual(custom[0].image, { url: "/emoji/1", stillUrl: "/emoji/1?size=small", width: 64, height: 32 });
   assert.deepEqual(new Set(custom.map(({ group }) => group)), new Set([CUSTOM]));
   const find = (query) => searchEmoji([...custom, ...ALL], query).map(({ emoji }) => emoji);
   assert.deepEqual(find("party_b"), [":party_blob:"]);

@@ -23,6 +23,8 @@ IMAGE = (
     'decoding="async">'
 )
 
+MARKED = f'<span data-emoji="blobcat">{IMAGE}</span>'
+
 MESSAGE = TimelineMessage(
     conversation=GENERAL,
     id=1,
@@ -37,12 +39,12 @@ MESSAGE = TimelineMessage(
 
 def test_a_message_shows_the_emoji_that_exist_also_if_it_was_shown_before(presenter: MessagePresenter) -> None:
     without = presenter.present(MESSAGE).html
-    assert "look, a :blobcat:</p>" in without
-    assert ">:blobcat: <span" in without
+    assert 'look, a <span data-emoji="blobcat">:blobcat:</span></p>' in without, "pages find it when it is added"
+    assert '><span data-emoji="blobcat">:blobcat:</span> <span' in without
     presenter.set_custom_emoji([BLOBCAT])
     html = presenter.present(MESSAGE).html
-    assert f"look, a {IMAGE}</p>" in html
-    image = IMAGE.replace(' title=":blobcat:"', "")
+    assert f"look, a {MARKED}</p>" in html
+    image = MARKED.replace(' title=":blobcat:"', "")
     assert f">{image} <span" in html, "the title of the button has the people who reacted"
     assert 'data-reaction=":blobcat:"' in html
     assert ">👍 <span" in html
@@ -70,8 +72,8 @@ def test_a_message_of_custom_emoji_alone_is_large_while_they_exist(presenter: Me
 def test_an_action_shows_emoji_and_a_public_page_shows_their_names(presenter: MessagePresenter) -> None:
     presenter.set_custom_emoji([BLOBCAT])
     action = replace(MESSAGE, content="/me sees a :blobcat:")
-    assert f"sees a {IMAGE}" in presenter.present(action).html
-    assert "<img" not in render_body(action).html
+    assert f"sees a {MARKED}" in presenter.present(action).html
+    assert "sees a :blobcat:</p>" in render_body(action).html
 
 
 def test_an_animated_emoji_stands_still_for_people_who_want_less_motion() -> None:
@@ -85,10 +87,12 @@ def test_an_animated_emoji_stands_still_for_people_who_want_less_motion() -> Non
 
 def test_a_text_without_markup_shows_emoji_and_is_escaped(presenter: MessagePresenter) -> None:
     presenter.set_custom_emoji([BLOBCAT])
-    assert presenter.render_text("<b> :blobcat: :other:") == f"&lt;b&gt; {IMAGE} :other:"
+    assert presenter.render_text("<b> :blobcat: :other:") == (
+        f'&lt;b&gt; {MARKED} <span data-emoji="other">:other:</span>'
+    )
 
 
 def test_a_growing_answer_shows_emoji(presenter: MessagePresenter) -> None:
     presenter.set_custom_emoji([BLOBCAT])
     _, blocks = GrowingMarkdown().grow("look, a :blobcat:")
-    assert presenter.render_answer(blocks) == f'<div class="block"><p>look, a {IMAGE}</p>\n</div>'
+    assert presenter.render_answer(blocks) == f'<div class="block"><p>look, a {MARKED}</p>\n</div>'
