@@ -130,7 +130,13 @@ class FoundMessages(TypedDict):
     limit: Annotated[int, Field(description="The maximum number of items in this response.")]
     next: Annotated[str | None, Field(description="The URL of the part that follows; null if nothing does.")]
     indexing: Annotated[bool, Field(description="Whether older messages are still indexed, and not all are found.")]
-    hints: Annotated[list[str], Field(description="What looks like a filter, but is searched as a word, and why.")]
+    hints: Annotated[
+        list[str],
+        Field(
+            description="What looks like a filter, but is searched as a word, and why. If the query has nothing to "
+            "search for, what it needs."
+        ),
+    ]
     messages: list[FoundMessage]
 
 

@@ -31,6 +31,10 @@ _VALUES = {"has": HAS, "is": IS}
 QUOTATION_MARKS = '"“”„'
 """What phrases can be in. Names with one of these cannot be the value of a filter."""
 
+NOTHING_SEARCHED = "Add a word or a filter to search for."
+
+NOTHING_INCLUDED = f"{NOTHING_SEARCHED} What begins with - only leaves messages out."
+
 _PART = re.compile(
     rf"(?P<minus>-?)(?:(?P<name>[A-Za-z]+):)?"
     rf"(?:[{QUOTATION_MARKS}](?P<phrase>[^{QUOTATION_MARKS}]*)(?P<closing>[{QUOTATION_MARKS}]?)"
@@ -77,7 +81,7 @@ class Query:
     ends_at: datetime | None = None
     """The time before which messages are found."""
     hints: list[str] = field(default_factory=list)
-    """What is a word although it looks like a filter, and why."""
+    """What is a word although it looks like a filter, and why; and what is missing if nothing is searched."""
 
     def is_empty(self) -> bool:
         """Return whether nothing is searched: a query that only excludes finds nothing."""
@@ -103,6 +107,9 @@ def parse_query(text: str, *, today: date, zone: tzinfo = UTC) -> Query:
         term = make_term(word, is_prefix=is_last and not part["minus"] and not part["closing"])
         if term:
             (query.excluded if part["minus"] else query.terms).append(term)
+    if parts and query.is_empty():
+        is_excluding = query.excluded or query.filters
+        query.hints.append(NOTHING_INCLUDED if is_excluding else NOTHING_SEARCHED)
     return query
 
 

@@ -27,17 +27,16 @@ export class Listbox {
   }
 
   /**
-   * Show options, and select the first one by default. Close the list if there are none.
+   * Show options, and select the first one. Close the list if there are none.
    *
    * @param {HTMLElement[]} options
-   * @param {{isFirstSelected?: boolean}} [settings]
    */
-  show(options, { isFirstSelected = true } = {}) {
+  show(options) {
     this.#list.replaceChildren(...options);
     if (options.length === 0) return this.close();
     this.#list.hidden = false;
     this.#setExpanded(true);
-    this.select((isFirstSelected && options[0]) || null);
+    this.select(options[0] ?? null);
   }
 
   close() {

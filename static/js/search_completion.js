@@ -1,6 +1,7 @@
-// Completes the filters of a search, and their values: people, conversations, dates and kinds of messages.
+// Completes the values of the filters of a search: people, conversations, dates and kinds of messages. What is before the
+// colon may be a word that somebody searches.
 
-import { cleanValue, findNamePrefix, findValuePrefix } from "./core/search_filters.js";
+import { cleanValue, findValuePrefix } from "./core/search_filters.js";
 import { rank } from "./core/ranking.js";
 import { namedPeople, OptionSource } from "./option_source.js";
 
@@ -24,31 +25,11 @@ export function completeFilters(filters) {
   /** @type {Map<string, OptionSource>} by path: two filters have people as values */
   const sources = new Map();
   for (const { source } of filters) if (source) sources.set(source, createSource(source));
-  return [...filters.map((filter) => completeValues(filter, sources.get(filter.source ?? ""))), completeNames(filters)];
+  return filters.map((filter) => completeValues(filter, sources.get(filter.source ?? "")));
 }
 
 /** @param {string} path */
 const createSource = (path) => new OptionSource((text) => `${path}?text=${encodeURIComponent(text)}`);
-
-/**
- * @param {SearchFilter[]} filters
- * @returns {Completion}
- */
-function completeNames(filters) {
-  return {
-    label: "Filters",
-    findPrefix: findNamePrefix,
-    load: async () => false,
-    list: (prefix) =>
-      filters
-        .filter(({ name }) => name.startsWith(prefix.toLowerCase()))
-        .map(({ name, description }) => createOption(`${name}:`, `${name}:`, description)),
-    insertionOf: valueOf,
-    // The value follows. What is typed may also be a word: Enter searches it.
-    suffix: "",
-    isOptional: true,
-  };
-}
 
 /**
  * @param {SearchFilter} filter

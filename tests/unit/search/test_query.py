@@ -70,7 +70,21 @@ def test_unknown_filters_are_words() -> None:
     of_value, of_date = query.hints
     assert of_value == "has:nothing is not a filter: has: takes link, file, code, reaction, pin or thread."
     assert of_date.startswith("before:soon is not a filter: before: takes a day (2026-11-29), ")
-    assert parse_query("-on:today", today=TODAY).hints == ["-on:today is not a filter: dates cannot be excluded."]
+    assert parse_query("-on:today x", today=TODAY).hints == ["-on:today is not a filter: dates cannot be excluded."]
+
+
+@pytest.mark.parametrize("text", ["-budget", "-budget -from:ana", "-in:design", "-on:today"])
+def test_a_query_that_only_excludes_needs_something_to_find(text: str) -> None:
+    query = parse_query(text, today=TODAY)
+    assert query.is_empty()
+    assert query.hints[-1] == "Add a word or a filter to search for. What begins with - only leaves messages out."
+    assert not parse_query(f"{text} x", today=TODAY).is_empty()
+
+
+def test_a_query_of_signs_needs_something_to_find() -> None:
+    assert parse_query("| ()", today=TODAY).hints == ["Add a word or a filter to search for."]
+    assert parse_query(" ", today=TODAY).hints == []
+    assert parse_query("x -budget", today=TODAY).hints == []
 
 
 def test_dates_are_days_of_the_person() -> None:
