@@ -201,6 +201,7 @@ def test_filters_and_times_of_a_question_apply(installation: Installation, monke
         ("find boat", 4, "old boat"),
         ("What did Ana say about the boat today?", 2, "of today"),
         ("find boat has:link", 1, "of today"),
+        ("find boat with a link", 1, "of today"),
         ("find boat before:today", 1, "old boat"),
         ("find boat in #design-team", 1, "for the design"),
         ("from:bob", 1, "Another boat"),

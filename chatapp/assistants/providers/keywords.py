@@ -24,6 +24,13 @@ _PERIOD = re.compile(r"(?<![\w:-])(today|yesterday|(?:this|last) (?:week|month|y
 
 _ROOM = re.compile(r"(?<!\S)in #(\w[\w-]*)", re.IGNORECASE)
 
+# Not “with the link”, which is a part of what somebody asks about.
+_CONTENT = re.compile(
+    r"(?<!\S)with (?:(?:an?|any|some) )?"
+    r"(?:(files?|attachments?|pictures?|images?|photos?|screenshots?)|links?|urls?)(?![\w:-])",
+    re.IGNORECASE,
+)
+
 
 def find_keywords(question: str) -> Sequence[str]:
     """Return the different words and quoted phrases of a question, in their order, without stop words."""
@@ -32,7 +39,7 @@ def find_keywords(question: str) -> Sequence[str]:
 
 
 def add_filters(question: str) -> str:
-    """Replace times such as “last week” and rooms such as “in #design” by filters, except in quotes."""
+    """Replace times, rooms and contents by filters, except in quotes: “last week”, “in #design”, “with a file”."""
     parts = _QUOTED.split(question)
     parts[::2] = map(_add_filters, parts[::2])
     return "".join(parts)
@@ -45,7 +52,8 @@ def stem(word: str) -> str:
 
 def _add_filters(text: str) -> str:
     with_periods = _PERIOD.sub(lambda match: f"during:{match[1].lower().replace(' ', '-')}", text)
-    return _ROOM.sub(r"in:\1", with_periods)
+    with_contents = _CONTENT.sub(lambda match: "has:file" if match[1] else "has:link", with_periods)
+    return _ROOM.sub(r"in:\1", with_contents)
 
 
 def _is_keyword(word: str) -> bool:

@@ -31,9 +31,14 @@ def test_stop_words_are_left_out(question: str, keywords: list[str]) -> None:
         ("on:today issue #42", "on:today issue #42"),
         ('find "last week report" of today', 'find "last week report" of during:today'),
         ("“in #design” yesterday", "“in #design” during:yesterday"),
+        ("messages with files, today", "messages has:file, during:today"),
+        ("boats with a picture or With some images?", "boats has:file or has:file?"),
+        ("anything with an attachment with links", "anything has:file has:link"),
+        ("posts with a URL", "posts has:link"),
+        ("issues with the link, with link-rot, with profiles", "issues with the link, with link-rot, with profiles"),
     ],
 )
-def test_times_and_rooms_become_filters(question: str, expected: str) -> None:
+def test_times_rooms_and_contents_become_filters(question: str, expected: str) -> None:
     assert add_filters(question) == expected
 
 
