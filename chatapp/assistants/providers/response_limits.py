@@ -46,10 +46,15 @@ MAX_MARKS = 300_000
 
 Some servers escape each slash: that is one of 64 characters of Base64."""
 
+MAX_LINES = 5_000
+"""Maximum number of lines of an event. The library keeps each one until the event is complete: short lines take many
+times as much memory as there are bytes."""
+
 SECONDS_PER_PIECE = 0.00025
 """Pause for each piece of a body. One read may bring thousands of pieces of one byte, and each takes time."""
 
 _SEPARATORS = (b"\n\n", b"\r\r", b"\r\n\r\n")
+_LINE_ENDS = (b"\n", b"\r")
 
 
 class LimitedConnection(httpcore2.NetworkStream):
@@ -131,7 +136,7 @@ def check_event(data: str) -> None:
 
 
 class LimitedBody(httpx2.SyncByteStream):
-    """The body of a response. Raises `ResponseTooLarge` when an event of it exceeds the limit."""
+    """The body of a response. Raises `ResponseTooLarge` when an event of it has too many bytes or lines."""
 
     def __init__(self, stream: httpx2.SyncByteStream, max_event_bytes: int) -> None:
         self._stream = stream
@@ -139,7 +144,7 @@ class LimitedBody(httpx2.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body in pieces."""
-        event_bytes = 0
+        event_bytes = event_lines = 0
         tail = b""
         pause = 0.0
         for piece in self._stream:
@@ -150,15 +155,23 @@ class LimitedBody(httpx2.SyncByteStream):
                 pause = 0.0
             window = tail + piece
             end = max(window.rfind(separator) for separator in _SEPARATORS)
-            event_bytes = event_bytes + len(piece) if end < 0 else len(window) - end
+            if end < 0:
+                event_bytes, event_lines = event_bytes + len(piece), event_lines + _count_lines(piece)
+            else:
+                event_bytes, event_lines = len(window) - end, _count_lines(window[end:])
             tail = window[-3:]
-            if event_bytes > self._max_event_bytes:
+            if event_bytes > self._max_event_bytes or event_lines > MAX_LINES:
                 raise ResponseTooLarge
             yield piece
 
     def close(self) -> None:
         """Close the response."""
         self._stream.close()
+
+
+def _count_lines(text: bytes) -> int:
+    """Return the number of line ends. Those that are two characters count twice."""
+    return sum(map(text.count, _LINE_ENDS))
 
 
 def limit_responses(client: httpx2.Client, limits: ResponseLimits) -> None:

@@ -195,6 +195,13 @@ def test_a_huge_event_is_not_buffered(events: str) -> None:
         assert server.was_disconnected.wait(10)
 
 
+@pytest.mark.parametrize("images", [False, True])
+@pytest.mark.parametrize("line", ["data:\n", ":\r\n", "x\r"])
+def test_an_event_of_many_short_lines_is_not_buffered(line: str, images: bool) -> None:
+    with RawServer(line * 20_000 + END) as server:
+        assert fail(make_provider(server.url, images=images)) == ("", "The model server sent too much data.")
+
+
 def test_many_events_of_any_length_are_no_huge_event() -> None:
     chunk = 'data: {"choices": [{"index": 0, "delta": {"content": "word "}}]}\n\n'
     end = 'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
