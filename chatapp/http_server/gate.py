@@ -26,6 +26,8 @@ from chatapp.identity import CONFIRM_API_USER, CONFIRM_LOGIN
 from chatapp.limits.networks import client_network
 from chatapp.storage import DATABASE_ERRORS, log_database_error
 from chatapp.telemetry.health import HEALTH_PATHS
+from chatapp.telemetry.operations import EXTENSION as REQUEST_MEASURES
+from chatapp.telemetry.operations import RequestMeasures
 from chatapp.tokens import hash_token, parse_bearer
 from chatapp.web.files_origin import FilesOrigin
 from chatapp.web.sessions import find_login_token
@@ -45,7 +47,8 @@ MAX_API_TOKENS = 10_000
 
 def init_gate(app: Flask, settings: Settings) -> None:
     """Put the gate in front of an application, its socket server and the origin of its files included."""
-    files_origin = FilesOrigin(app, app.wsgi_app, settings) if settings.files_origin else None
+    measures: RequestMeasures = app.extensions[REQUEST_MEASURES]
+    files_origin = FilesOrigin(app, app.wsgi_app, settings, measures.add) if settings.files_origin else None
     inner = files_origin or app.wsgi_app
     app.wsgi_app = ConnectionGate(app, inner, RequestRates(settings), files_origin)  # type: ignore[method-assign]
 

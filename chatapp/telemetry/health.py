@@ -244,8 +244,7 @@ class HealthChecks:
         body = orjson.dumps(content)
         status = "200 OK" if is_well else "503 Service Unavailable"
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-        self._measures.counts[method, path, status[:3]] += 1
-        self._measures.seconds.add(time.perf_counter() - started)
+        self._measures.add(method, path, int(status[:3]), time.perf_counter() - started)
         return [b"" if method == "HEAD" else body]
 
 

@@ -23,6 +23,13 @@ class RequestMeasures:
         """Number of requests by method, route and status."""
         self.seconds = Distribution()
 
+    def add(self, method: str, route: str, status: int, seconds: float | None) -> None:
+        """Count a request, with its duration if that is known. `route` is empty if there is none."""
+        # Without a route, clients choose the method: it is no label, since each value would be kept for ever.
+        self.counts[method if route else "", route, str(status)] += 1
+        if seconds is not None:
+            self.seconds.add(seconds)
+
 
 def init_operations(app: Flask) -> None:
     """Name and measure each request. To be called before anything that queries the database for a request."""
@@ -41,9 +48,6 @@ def _begin() -> None:
 def _measure(response: Response) -> Response:
     measures: RequestMeasures = current_app.extensions[EXTENSION]
     rule = request.url_rule
-    # Without a route, clients choose the method: it is no label, since each value would be kept for ever.
-    key = (request.method, rule.rule) if rule else ("", "")
-    measures.counts[(*key, str(response.status_code))] += 1
-    if _STARTED in g:
-        measures.seconds.add(time.perf_counter() - g.get(_STARTED))
+    seconds = time.perf_counter() - g.get(_STARTED) if _STARTED in g else None
+    measures.add(request.method, rule.rule if rule else "", response.status_code, seconds)
     return response

@@ -5,7 +5,7 @@ each request and redirects it to a URL with a signed ticket that soon expires (d
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 PREFIX = "/files/"
 """Beginning of the paths that the origin of files serves. A ticket and the name of the file follow."""
 
+ROUTE = f"{PREFIX}<ticket>/<name>"
+"""How metrics name the requests with a ticket."""
+
 SALT = "chatapp.file-ticket"
+
+Measure = Callable[[str, str, int, float], None]
+"""Counts a request by its method, its route and the status of its response, with its seconds."""
 
 _FOUND_TICKET = "chatapp.found_ticket"
 """Where a ticket that was read is kept in the WSGI environment: it is needed more than once."""
@@ -129,9 +135,10 @@ class FilesOrigin:
     Requests to it reach neither the application nor the socket server. Their cookies are neither read nor set.
     """
 
-    def __init__(self, app: Flask, inner: "WSGIApplication", settings: Settings) -> None:
+    def __init__(self, app: Flask, inner: "WSGIApplication", settings: Settings, measure: Measure) -> None:
         self._app = app
         self._inner = inner
+        self._measure = measure
         self._host_name = settings.files_host_name
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -141,8 +148,12 @@ class FilesOrigin:
         current_operation.set("files origin")
         for name in ("HTTP_COOKIE", "HTTP_AUTHORIZATION"):
             environ.pop(name, None)
+        started = time.perf_counter()
         with self._app.request_context(environ):
-            return self._respond(environ)(environ, start_response)
+            ticket = self._find_ticket(environ) if request.method in {"GET", "HEAD"} else None
+            response = _respond(ticket)
+            self._measure(request.method, ROUTE if ticket else "", response.status_code, time.perf_counter() - started)
+            return response(environ, start_response)
 
     def is_requested(self, environ: "WSGIEnvironment") -> bool:
         """Return whether a request is one to the origin of files. Another port makes no difference, as for cookies."""
@@ -154,23 +165,6 @@ class FilesOrigin:
         ticket = self._find_ticket(environ)
         return None if ticket is None or ticket.seconds_left <= 0 else ticket.reader_id
 
-    def _respond(self, environ: "WSGIEnvironment") -> BaseResponse:
-        ticket = self._find_ticket(environ)
-        if ticket is None or request.method not in {"GET", "HEAD"}:
-            return Response("404 Not Found\n", HTTPStatus.NOT_FOUND, mimetype="text/plain")
-        seconds = ticket.seconds_left
-        if seconds <= 0:
-            # To the application, which decides again: a tab with a file can be reloaded.
-            return redirect(ticket.application_url)
-        try:
-            response = send_file(ticket, is_download=ticket.is_download)
-        except ChatError as error:
-            return Response(f"{error.message}\n", error.status, mimetype="text/plain")
-        # Pages of the application show it. The URL is of no use after it has expired.
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        response.headers["Cache-Control"] = f"private, max-age={seconds}"
-        return response
-
     def _find_ticket(self, environ: "WSGIEnvironment") -> FileTicket | None:
         if _FOUND_TICKET not in environ:
             # WSGI has the bytes of the path as characters.
@@ -178,6 +172,23 @@ class FilesOrigin:
             environ[_FOUND_TICKET] = FileTicket.from_path(self._app, path)
         ticket: FileTicket | None = environ[_FOUND_TICKET]
         return ticket
+
+
+def _respond(ticket: FileTicket | None) -> BaseResponse:
+    if ticket is None:
+        return Response("404 Not Found\n", HTTPStatus.NOT_FOUND, mimetype="text/plain")
+    seconds = ticket.seconds_left
+    if seconds <= 0:
+        # To the application, which decides again: a tab with a file can be reloaded.
+        return redirect(ticket.application_url)
+    try:
+        response = send_file(ticket, is_download=ticket.is_download)
+    except ChatError as error:
+        return Response(f"{error.message}\n", error.status, mimetype="text/plain")
+    # Pages of the application show it. The URL is of no use after it has expired.
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers["Cache-Control"] = f"private, max-age={seconds}"
+    return response
 
 
 def _serializer(app: Flask, name: str) -> URLSafeSerializer:

@@ -119,6 +119,24 @@ def test_a_ticket_is_worth_nothing_on_the_origin_of_pages(ana: Person, path: str
     assert ana.get(redirected(ana, path)).status_code == 404
 
 
+def test_requests_are_counted_in_the_metrics(server: Server, ana: Person, path: str) -> None:
+    ticket_path = redirected(ana, path)
+    labels = 'method="GET",route="/files/<ticket>/<name>",status="200"', 'method="",route="",status="404"'
+
+    def counts() -> list[float]:
+        lines = ana.get("/metrics").text.splitlines()
+        names = ("chatapp_http_request_seconds_count", *(f"chatapp_http_requests_total{{{each}}}" for each in labels))
+        return [float(line.split()[-1]) for name in names for line in lines if line.startswith(f"{name} ")]
+
+    load(server, f"{ticket_path}x", "PUT")
+    load(server, ticket_path)
+    before = counts()
+    load(server, f"{ticket_path}x", "PUT")
+    load(server, ticket_path)
+    # The first request to `/metrics` is counted too.
+    assert [now - then for now, then in zip(counts(), before, strict=True)] == [3, 1, 1]
+
+
 def test_pages_may_load_files_from_that_origin(ana: Person) -> None:
     policy = ana.get("/").headers["Content-Security-Policy"]
     assert f"img-src 'self' http://{HOST}:8000 data:;" in policy

@@ -19,6 +19,7 @@ from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER
 from chatapp.socket_engine import tarpit, token_bucket
 from chatapp.telemetry.health import HEALTH_PATHS
+from chatapp.telemetry.operations import RequestMeasures
 from chatapp.web.files_origin import FilesOrigin, FileTicket
 from chatapp.web.security import SESSION_COOKIE
 from chatapp.web.sessions import VerifiedSessions, find_login_token
@@ -102,7 +103,7 @@ def request_api(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         start_response("200 OK", [])
         return []
 
-    gate = ConnectionGate(app, inner, RequestRates(settings), FilesOrigin(app, inner, settings))
+    gate = ConnectionGate(app, inner, RequestRates(settings), FilesOrigin(app, inner, settings, RequestMeasures().add))
 
     def send(token: str = "", *, path: str = "/api/conversations", host: str = "", stays_open: bool = False) -> int:
         connection = connections.open("192.0.2.1", lambda: None)
