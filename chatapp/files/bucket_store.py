@@ -66,11 +66,11 @@ class BucketStore(FileStore):
     def delete(self, digest: str, *, if_older_than: float | None = None) -> bool:
         """Delete a file with its variants from both places, and return whether it was deleted."""
         with self._moving():
-            objects = [found for variant in ("", *VARIANTS) if (found := self._find_object(digest, variant))]
+            objects = [found for variant in VARIANTS if (found := self._find_object(digest, variant))]
             if if_older_than is not None and any(found.stored_at > if_older_than for found in objects):
                 return False
             was_in_folder = super().delete(digest, if_older_than=if_older_than)
-            if any(self._find(digest, variant) for variant in ("", *VARIANTS)):
+            if any(self._find(digest, variant) for variant in VARIANTS):
                 return False  # It was stored again since then.
             for found in reversed(objects):
                 self.bucket.delete(found.key)

@@ -23,12 +23,13 @@ from chatapp.encryption.keys import FILES
 from chatapp.encryption.streams import CHUNK_BYTES, RandomAccessReader, Undecryptable, encrypting
 from chatapp.failpoints import failpoint
 from chatapp.file_locks import wait_for_lock
+from chatapp.models.files import THUMBNAILS
 
 EXTENSION = "chatapp.files"
 """Key of the application's `FileStore` in `app.extensions`."""
 
-VARIANTS = ("small", "large")
-"""Names of thumbnails. The file itself is the variant “”."""
+VARIANTS = ("", *THUMBNAILS)
+"""The file itself, and its thumbnails."""
 
 ENCRYPTED_SUFFIX = ".enc"
 
@@ -130,7 +131,7 @@ class FileStore:
         With `if_older_than`, a time in seconds since 1970, only if none of them was stored since then.
         """
         with self._lock():
-            paths = [path for variant in ("", *VARIANTS) if (path := self._find(digest, variant))]
+            paths = [path for variant in VARIANTS if (path := self._find(digest, variant))]
             if if_older_than is not None and any(path.stat().st_mtime > if_older_than for path in paths):
                 return False
             for path in reversed(paths):  # The file itself last: a crash leaves what the next sweep finds.
@@ -211,7 +212,7 @@ class FileStore:
 
     def _path(self, digest: str, variant: str) -> Path:
         """Return the path of a new file. Raises `ValueError` for what is no digest or variant."""
-        if not is_digest(digest) or variant not in {"", *VARIANTS}:
+        if not is_digest(digest) or variant not in VARIANTS:
             raise ValueError(f"“{digest}” is no digest, or “{variant}” no variant")
         suffix = (f".{variant}" if variant else "") + (ENCRYPTED_SUFFIX if self._key else "")
         return self._folder / digest[:2] / f"{digest}{suffix}"

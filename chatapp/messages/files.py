@@ -14,8 +14,8 @@ from chatapp.presentation.kinds import pages_of
 from chatapp.timeline.file_list import read_files
 from chatapp.timeline.files import get_file
 from chatapp.web.caching import revalidated
-from chatapp.web.downloads import parse_variant, send_file
-from chatapp.web.files_origin import respond_with_file
+from chatapp.web.downloads import send_file
+from chatapp.web.files_origin import respond_with_requested
 
 blueprint = Blueprint("files", __name__)
 
@@ -47,9 +47,9 @@ def index(conversation: str) -> str:
 @login_required
 def show(conversation: str, digest: str, name: str) -> BaseResponse:
     """Send a file of a conversation's messages, or with `size` a thumbnail of it. With `download` browsers save it."""
-    variant, reader_id = parse_variant(request.args.get("size", "")), current_person().id
+    reader_id = current_person().id
     file = get_file(db.session(), find_access(db.session(), parse_ref(conversation), reader_id), digest, name)
-    return respond_with_file(file, variant, is_download="download" in request.args, reader_id=reader_id)
+    return respond_with_requested(file, reader_id=reader_id)
 
 
 @blueprint.get("/conversations/<conversation>/avatar/<digest>")

@@ -24,8 +24,7 @@ from chatapp.timeline.metadata import UNCHANGED
 from chatapp.timeline.posted_files import PostedFiles
 from chatapp.timeline.references import message_path
 from chatapp.web.caching import revalidated
-from chatapp.web.downloads import parse_variant
-from chatapp.web.files_origin import respond_with_file
+from chatapp.web.files_origin import respond_with_requested
 from chatapp.web.form_files import store_form_files
 
 blueprint = Blueprint("scheduled", __name__)
@@ -72,9 +71,9 @@ def change(scheduled_id: int) -> Response | tuple[str, int]:
 @login_required
 def show_file(scheduled_id: int, digest: str, name: str) -> Response:
     """Send a file of a scheduled message to its author, as those of messages are sent."""
-    variant, reader_id = parse_variant(request.args.get("size", "")), current_person().id
+    reader_id = current_person().id
     file = SCHEDULED.find(db.session(), reader_id, scheduled_id).get_file(digest, name)
-    return respond_with_file(file, variant, is_download="download" in request.args, reader_id=reader_id)
+    return respond_with_requested(file, reader_id=reader_id)
 
 
 @blueprint.post(f"/scheduled/<{ID}:scheduled_id>/send")

@@ -11,9 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from chatapp.models.accounts import User
 from chatapp.models.conversations import Conversation
 from chatapp.models.emoji import CustomEmoji
-from chatapp.models.files import Attachment, LinkPreview, ScheduledFile
-
-BOTH_THUMBNAILS = ("small", "large")
+from chatapp.models.files import THUMBNAILS, Attachment, LinkPreview, ScheduledFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,10 @@ FILE_REFERENCES = (
         ScheduledFile.digest,
         "the file “{}” of a scheduled message",
         ScheduledFile.name,
-        BOTH_THUMBNAILS,
+        THUMBNAILS,
         ScheduledFile.width,
     ),
-    FileReference(Attachment.digest, "the file “{}”", Attachment.name, BOTH_THUMBNAILS, Attachment.width),
+    FileReference(Attachment.digest, "the file “{}”", Attachment.name, THUMBNAILS, Attachment.width),
     FileReference(LinkPreview.picture_digest, "the picture of the preview of {}", LinkPreview.url, ("small",)),
-    FileReference(CustomEmoji.digest, "the image of the emoji :{}:", CustomEmoji.name, BOTH_THUMBNAILS),
+    FileReference(CustomEmoji.digest, "the image of the emoji :{}:", CustomEmoji.name, THUMBNAILS),
 )

@@ -5,6 +5,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import Base
 
+THUMBNAILS = ("small", "large")
+"""The thumbnails that the store has of an image, and of the first page of a PDF."""
+
 _KIND = "kind IN ('image', 'video', 'audio', 'pdf', 'text', 'other')"
 
 

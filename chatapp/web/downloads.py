@@ -19,6 +19,7 @@ from chatapp.encryption.streams import Undecryptable
 from chatapp.errors import Internal, Invalid, NotFound, Unavailable
 from chatapp.extensions import db
 from chatapp.files.store import VARIANTS, StoredFile, StoreUnavailable, current_store
+from chatapp.models.files import THUMBNAILS
 
 log = structlog.get_logger(__name__)
 
@@ -85,8 +86,8 @@ class Downloadable(Protocol):
 
 def parse_variant(size: str) -> str:
     """Return the variant of a file that a URL names; empty for the file itself. Raises `Invalid`."""
-    if size not in {"", *VARIANTS}:
-        raise Invalid(f"size must be one of {', '.join(VARIANTS)}.")
+    if size not in VARIANTS:
+        raise Invalid(f"size must be one of {', '.join(THUMBNAILS)}.")
     return size
 
 

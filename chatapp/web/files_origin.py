@@ -22,7 +22,7 @@ from chatapp.extensions import db
 from chatapp.files.attached import AttachedFile
 from chatapp.limits.networks import parse_host_name
 from chatapp.operation import current_operation
-from chatapp.web.downloads import send_file
+from chatapp.web.downloads import parse_variant, send_file
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -118,6 +118,15 @@ def respond_with_file(
     # Each request is authorized anew.
     response.headers["Cache-Control"] = "private, no-store"
     return response
+
+
+def respond_with_requested(file: AttachedFile, *, reader_id: int) -> BaseResponse:
+    """Respond with what the URL of a stored file names: with `size` a thumbnail; with `download` browsers save it.
+
+    Raises `Invalid`, and what `send_file` does.
+    """
+    variant = parse_variant(request.args.get("size", ""))
+    return respond_with_file(file, variant, is_download="download" in request.args, reader_id=reader_id)
 
 
 def choose_expiry(max_seconds: int, now: int) -> int:
