@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 import structlog
+from flask import current_app
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
@@ -36,6 +37,9 @@ from chatapp.storage.spool import SPOOL_ERRORS, Spool
 
 log = structlog.get_logger(__name__)
 
+EXTENSION = "chatapp.unwritten_marks"
+"""Key of the `UnwrittenMarks` in `app.extensions`, if there are any."""
+
 MARKED_SECONDS = 3_600.0
 """Time for which a file must have been unused before it is removed: no transaction lasts that long."""
 
@@ -56,6 +60,14 @@ _SELECT_DELETED = select(Deletion.removed)
 
 
 @dataclass(frozen=True, slots=True)
+class UnwrittenMarks:
+    """Marks that could not be written, because the disk was full. What the next sweep removes makes room."""
+
+    marks: dict[str, float]
+    marked_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Swept:
     """What a sweep has done."""
 
@@ -67,7 +79,8 @@ class Swept:
 def sweep() -> Swept:
     """Remove files that nothing has referred to for some time, and mark those that nothing refers to now.
 
-    Raises `Conflict` if nothing may be removed now, `OSError`, and errors of the database.
+    On a full disk the marks are kept in memory. Raises `Conflict` if nothing may be removed now, `OSError`, and errors
+    of the database.
     """
     run, store, settings = current_pools().files.run, current_store(), current_settings()
     if not settings.files_path.is_dir():
@@ -75,7 +88,7 @@ def sweep() -> Swept:
     with _only_sweep(settings.files_path):
         run(_check_spools, settings)
         run(store.remove_drafts)
-        marks = run(_read_marks, settings.files_path)
+        marks = run(_read_marks, settings.files_path, current_app.extensions.get(EXTENSION))
         unused = set(_list_unused()) - _list_deleted() - list_kept_digests()
         now, removed = time.time(), 0
         for digest in sorted(unused & marks.keys()):
@@ -89,7 +102,12 @@ def sweep() -> Swept:
             log.info("unused file removed", digest=digest)
             failpoint("file-swept")
         marked = {digest: marks.get(digest, now) for digest in unused}
-        run(replace, settings.files_path / MARKS, json.dumps(marked).encode(), None)
+        try:
+            run(replace, settings.files_path / MARKS, json.dumps(marked).encode(), None)
+            current_app.extensions.pop(EXTENSION, None)
+        except OSError as error:
+            log.warning("the marks of unused files cannot be written", reason=str(error))
+            current_app.extensions[EXTENSION] = UnwrittenMarks(marked, now)
     return Swept(removed, len(marked))
 
 
@@ -126,10 +144,16 @@ def _check_spools(settings: Settings) -> None:
             spool.close()
 
 
-def _read_marks(folder: Path) -> dict[str, float]:
-    """Return when each unused file was marked, in seconds since 1970."""
+def _read_marks(folder: Path, unwritten: UnwrittenMarks | None) -> dict[str, float]:
+    """Return when each unused file was marked, in seconds since 1970.
+
+    Marks that this process could not write count, unless another process has written some since.
+    """
+    path = folder / MARKS
+    if unwritten and not (path.exists() and path.stat().st_mtime > unwritten.marked_at):
+        return unwritten.marks
     try:
-        marks = json.loads((folder / MARKS).read_bytes())
+        marks = json.loads(path.read_bytes())
         return {str(digest): float(marked_at) for digest, marked_at in marks.items()}
     except FileNotFoundError:
         return {}

@@ -1,5 +1,6 @@
 """The sweep removes files that nothing refers to, and nothing else; the check finds those that are missing."""
 
+import errno
 import json
 import time
 import uuid
@@ -220,6 +221,37 @@ def test_damaged_marks_begin_anew(content: str) -> None:
     assert sweep() == Swept(0, 1)
     assert is_stored(file)
     assert sweep() == Swept(1, 0)
+
+
+def fail(*_arguments: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.usefixtures("no_pause", "ana")
+def test_on_a_full_disk_files_are_marked_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = store(b"marked before")
+    assert sweep() == Swept(0, 1)
+    with monkeypatch.context() as full:
+        full.setattr(sweeping, "replace", fail)
+        first = store(b"marked on a full disk")
+        assert [sweep(), sweep()] == [Swept(1, 1), Swept(1, 0)]
+        assert not is_stored(before)
+        assert not is_stored(first)
+        store(b"marked last")
+        assert sweep() == Swept(0, 1)
+    # The marks in memory are those that count, and are written.
+    assert sweep() == Swept(1, 0)
+    assert json.loads((current_settings().files_path / MARKS).read_bytes()) == {}
+
+
+@pytest.mark.usefixtures("no_pause", "ana")
+def test_marks_of_another_process_replace_those_that_could_not_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(sweeping, "replace", fail)
+        store(b"unused")
+        assert sweep() == Swept(0, 1)
+    (current_settings().files_path / MARKS).write_text("{}")
+    assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
 
 
 @pytest.mark.usefixtures("no_pause")
