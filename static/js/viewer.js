@@ -46,13 +46,17 @@ class Viewer {
     dialog.addEventListener("click", ({ target }) => this.#onClick(target));
     dialog.addEventListener("keydown", (event) => this.#onKeydown(event));
     dialog.addEventListener("close", () => this.#onClose());
-    this.#image.addEventListener("error", () => this.#onError());
+    // Each picture has its own element, and these events do not bubble.
+    this.#stage.addEventListener("error", () => this.#onError(), { capture: true });
+    this.#stage.addEventListener("load", () => (this.#image.style.backgroundImage = ""), { capture: true });
     this.#stage.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
     this.#stage.addEventListener("pointerdown", (event) => this.#onPress(event));
     this.#stage.addEventListener("pointermove", (event) => this.#onMove(event));
     this.#stage.addEventListener("pointerup", (event) => this.#onRelease(event));
     this.#stage.addEventListener("pointercancel", () => (this.#pressed = null));
     window.addEventListener("resize", () => dialog.open && this.#resize());
+    // Two fingers: the browser zooms, and one finger then moves the picture.
+    visualViewport?.addEventListener("resize", () => dialog.classList.toggle("is-pinched", this.#isPinched));
   }
 
   /** @param {HTMLElement} link */
@@ -69,11 +73,9 @@ class Viewer {
     if (!(link instanceof HTMLAnchorElement)) return;
     this.#index = index;
     this.#zoom = 1;
-    const { name = "", view = "" } = link.dataset;
+    const { name = "" } = link.dataset;
     const alt = link.querySelector(".file-image")?.getAttribute("alt") ?? name;
-    this.#image.alt = alt;
-    this.#image.src = view;
-    this.#image.hidden = false;
+    this.#load(link, alt);
     find(this.#dialog, "[data-viewer-error]").hidden = true;
     find(this.#dialog, "[data-viewer-name]").textContent = name;
     const caption = find(this.#dialog, "[data-viewer-caption]");
@@ -90,6 +92,31 @@ class Viewer {
       find(this.#dialog, `[data-viewer-${selector}]`).hidden = !this.#links[index + step];
     this.#resize();
     this.#preload(index + 1);
+  }
+
+  /**
+   * @param {HTMLAnchorElement} link
+   * @param {string} alt
+   */
+  #load(link, alt) {
+    this.#replaceImage();
+    // On a slow network the picture is blurred at first.
+    const thumbnail = link.querySelector(".file-image");
+    if (thumbnail instanceof HTMLImageElement && thumbnail.currentSrc)
+      this.#image.style.backgroundImage = `url(${JSON.stringify(thumbnail.currentSrc)})`;
+    this.#image.alt = alt;
+    this.#image.src = link.dataset.view ?? "";
+  }
+
+  /** Remove the picture. An element with another address would show the old one until the new one is loaded. */
+  #replaceImage() {
+    const image = /** @type {HTMLImageElement} */ (this.#image.cloneNode());
+    image.hidden = false;
+    image.alt = "";
+    image.removeAttribute("src");
+    image.style.backgroundImage = "";
+    this.#image.replaceWith(image);
+    this.#image = image;
   }
 
   /** @param {number} index */
@@ -124,13 +151,18 @@ class Viewer {
   }
 
   #resize() {
-    const { width, height } = this.#links[this.#index]?.dataset ?? {};
+    const link = this.#links[this.#index];
+    const { width, height, view } = link?.dataset ?? {};
     const [naturalWidth, naturalHeight] = [Number(width), Number(height)];
     const { clientWidth, clientHeight } = this.#stage;
     const scale = Math.min(1, clientWidth / naturalWidth, clientHeight / naturalHeight) * this.#zoom;
     this.#image.style.width = `${naturalWidth * scale}px`;
     this.#image.style.height = `${naturalHeight * scale}px`;
     this.#dialog.classList.toggle("is-zoomed", this.#zoom > 1);
+    // The thumbnail is shown until the original is loaded.
+    const hasMorePixels = this.#image.complete && this.#image.naturalWidth < naturalWidth;
+    if (this.#zoom > 1 && hasMorePixels && this.#image.getAttribute("src") === view)
+      this.#image.src = link?.getAttribute("href") ?? view;
     find(this.#dialog, "[data-viewer-zoom-in]", HTMLButtonElement).disabled = this.#zoom >= MAX_ZOOM;
     find(this.#dialog, "[data-viewer-zoom-out]", HTMLButtonElement).disabled = this.#zoom <= 1;
   }
@@ -207,20 +239,28 @@ class Viewer {
     if (!this.#pressed) return;
     const [x, y] = [event.clientX - this.#pressed.x, event.clientY - this.#pressed.y];
     this.#pressed = null;
+    if (this.#isPinched) return;
     this.#wasDragged ||= this.#isOnImage(event);
     const isClick = Math.hypot(x, y) <= DRAG_PX;
     if (isClick && this.#isOnImage(event)) return this.#setZoom(this.#zoom > 1 ? 1 : CLICK_ZOOM, event);
     if (event.pointerType !== "mouse" && this.#zoom === 1) this.#swipe(x, y);
   }
 
+  get #isPinched() {
+    return (visualViewport?.scale ?? 1) > 1;
+  }
+
   /**
+   * Show another picture, or close the viewer if the finger moved up or down.
+   *
    * @param {number} x
    * @param {number} y
    */
   #swipe(x, y) {
-    if (Math.abs(x) <= SWIPE_PX || Math.abs(x) <= Math.abs(y)) return;
+    if (Math.hypot(x, y) <= SWIPE_PX) return;
     this.#wasDragged = true;
-    this.#go(x < 0 ? 1 : -1);
+    if (Math.abs(y) > Math.abs(x)) this.#dialog.close();
+    else this.#go(x < 0 ? 1 : -1);
   }
 
   /** @param {{clientX: number, clientY: number}} point */
@@ -230,14 +270,12 @@ class Viewer {
   }
 
   #onError() {
-    // An empty address, after the viewer was closed.
-    if (!this.#image.getAttribute("src")) return;
     this.#image.hidden = true;
     find(this.#dialog, "[data-viewer-error]").hidden = false;
   }
 
   #onClose() {
-    this.#image.removeAttribute("src");
+    this.#replaceImage();
     this.#links = [];
   }
 }

@@ -1,9 +1,10 @@
 """Files in messages: how they are shown, and the viewer."""
 
+import re
 from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Error, Page, Response, expect
+from playwright.sync_api import Error, Page, Response, Route, expect
 
 from tests.harness import media
 from tests.harness.accessibility import list_violations
@@ -11,6 +12,7 @@ from tests.harness.media import draw, encode
 from tests.harness.pages import PHONE, SCROLLS_SIDEWAYS, NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
 from tests.harness.stored_files import attach_inspected
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -130,16 +132,62 @@ def test_the_viewer_leads_through_the_pictures_and_returns_the_focus(ana: Person
     assert page.evaluate("document.activeElement.dataset.name") == "a.png"
 
 
-def test_a_swipe_shows_the_next_picture_on_a_phone(ana: Person, room: str, new_page: NewPage) -> None:
+def test_the_viewer_shows_the_thumbnail_while_a_picture_is_loaded_and_the_original_when_it_is_enlarged(
+    ana: Person, new_page: NewPage
+) -> None:
+    room = ana.create_room("Design")
+    seq = ana.connect().post("two pictures", room)["seq"]
+    pictures = {"small.png": encode(draw(300, 600), "PNG"), "huge.png": encode(draw(2_000, 1_000), "PNG")}
+    attach_inspected(ana.server, room, seq, pictures)
+    page = open_room(new_page, ana, room)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/huge.png?size=large", hold)
+    page.locator(".message img[alt='small.png']").click()
+    image = page.locator(".viewer-image")
+    expect(image).to_have_js_property("naturalWidth", 300)
+    page.keyboard.press("ArrowRight")
+    expect(image).to_have_attribute("style", re.compile(r"huge\.png\?size=small"))
+    assert image.evaluate("image => image.naturalWidth") == 0
+    eventually(lambda: held, "the picture is requested")
+    held.pop().continue_()
+    expect(image).to_have_js_property("naturalWidth", 1_600)
+    expect(image).not_to_have_attribute("style", re.compile("size=small"))
+    page.keyboard.press("+")
+    expect(image).to_have_js_property("naturalWidth", 2_000)
+
+
+def test_a_swipe_shows_the_next_picture_or_closes_the_viewer_on_a_phone(
+    ana: Person, room: str, new_page: NewPage
+) -> None:
     page = open_room(new_page, ana, room, **PHONE)
     page.locator(".message img[alt='a.png']").tap()
     name = page.locator("[data-viewer-name]")
     network = page.context.new_cdp_session(page)
+
+    def move(*steps: list[tuple[int, int]]) -> None:
+        """Move fingers, whose places each step has."""
+        for kind, places in zip(
+            ("touchStart", *["touchMove"] * (len(steps) - 1), "touchEnd"), (*steps, []), strict=True
+        ):
+            points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+            network.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
     for start, end, expected in ((300, 60, "b.png"), (60, 300, "a.png")):
-        for kind, x in (("touchStart", start), ("touchMove", (start + end) // 2), ("touchMove", end)):
-            network.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": 400}]})
-        network.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        move(*([(x, 400)] for x in (start, (start + end) // 2, end)))
         expect(name).to_have_text(expected)
+    # Two fingers enlarge the page; then one moves what is visible.
+    move(*([(180 - distance, 400), (180 + distance, 400)] for distance in range(30, 150, 20)))
+    expect(page.locator(".viewer")).to_have_class("viewer is-pinched")
+    move(*([(x, 400)] for x in range(300, 60, -40)))
+    expect(name).to_have_text("a.png")
+    move(*([(180 - distance, 400), (180 + distance, 400)] for distance in range(170, 10, -20)))
+    expect(page.locator(".viewer")).to_have_class("viewer")
+    move(*([(180, y)] for y in (300, 400, 500)))
+    expect(page.locator(".viewer")).to_be_hidden()
 
 
 def test_the_open_viewer_of_a_removed_member_shows_no_further_picture(
