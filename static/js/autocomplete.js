@@ -21,6 +21,8 @@ const MAX_SUGGESTIONS = 8;
  * @property {(prefix: string) => HTMLElement[]} list returns the options, the best ones first
  * @property {(option: HTMLElement) => string} insertionOf returns what replaces the prefix
  * @property {number} [markLength] length of the mark before the prefix that is replaced, too
+ * @property {string} [suffix] what follows the insertion; a space without it
+ * @property {boolean} [isOptional] whether no option is selected at first, so that Enter keeps what is typed
  */
 
 /**
@@ -36,7 +38,7 @@ export function enableAutocomplete(text, options, completions) {
     if (!completion || prefix === undefined) return listbox.close();
     load(completion, prefix);
     options.ariaLabel = completion.label;
-    listbox.show(completion.list(prefix).slice(0, MAX_SUGGESTIONS));
+    listbox.show(completion.list(prefix).slice(0, MAX_SUGGESTIONS), { isFirstSelected: !completion.isOptional });
   }
 
   /**
@@ -64,7 +66,7 @@ export function enableAutocomplete(text, options, completions) {
     const { completion, prefix } = current;
     const end = text.selectionStart ?? 0;
     const start = end - prefix.length - (completion.markLength ?? 0);
-    const insertion = `${completion.insertionOf(option)} `;
+    const insertion = completion.insertionOf(option) + (completion.suffix ?? " ");
     listbox.close();
     applyEdit(text, { start, end, text: insertion, selection: caret(start + insertion.length) });
   }

@@ -27,16 +27,17 @@ export class Listbox {
   }
 
   /**
-   * Show options, and select the first one. Close the list if there are none.
+   * Show options, and select the first one by default. Close the list if there are none.
    *
    * @param {HTMLElement[]} options
+   * @param {{isFirstSelected?: boolean}} [settings]
    */
-  show(options) {
+  show(options, { isFirstSelected = true } = {}) {
     this.#list.replaceChildren(...options);
     if (options.length === 0) return this.close();
     this.#list.hidden = false;
     this.#setExpanded(true);
-    this.select(options[0] ?? null);
+    this.select((isFirstSelected && options[0]) || null);
   }
 
   close() {

@@ -1,7 +1,6 @@
-// Completes the values of the filters of a search: people, conversations, dates and kinds of messages. What is before the
-// colon may be a word that somebody searches.
+// Completes the filters of a search, and their values: people, conversations, dates and kinds of messages.
 
-import { cleanValue, findValuePrefix } from "./core/search_filters.js";
+import { cleanValue, findNamePrefix, findValuePrefix } from "./core/search_filters.js";
 import { rank } from "./core/ranking.js";
 import { namedPeople, OptionSource } from "./option_source.js";
 
@@ -25,11 +24,32 @@ export function completeFilters(filters) {
   /** @type {Map<string, OptionSource>} by path: two filters have people as values */
   const sources = new Map();
   for (const { source } of filters) if (source) sources.set(source, createSource(source));
-  return filters.map((filter) => completeValues(filter, sources.get(filter.source ?? "")));
+  return [...filters.map((filter) => completeValues(filter, sources.get(filter.source ?? ""))), completeNames(filters)];
 }
 
 /** @param {string} path */
 const createSource = (path) => new OptionSource((text) => `${path}?text=${encodeURIComponent(text)}`);
+
+/**
+ * @param {SearchFilter[]} filters
+ * @returns {Completion}
+ */
+function completeNames(filters) {
+  return {
+    label: "Filters",
+    findPrefix: findNamePrefix,
+    load: async () => false,
+    list: (prefix) =>
+      filters
+        // Not the whole name: somebody searches the word “in”, or types the colon, which is shorter.
+        .filter(({ name }) => name.startsWith(prefix.toLowerCase()) && name.length > prefix.length)
+        .map(({ name, description }) => createOption(`${name}:`, `${name}:`, description)),
+    insertionOf: valueOf,
+    // The value follows. What is typed may also be a word: Enter searches it.
+    suffix: "",
+    isOptional: true,
+  };
+}
 
 /**
  * @param {SearchFilter} filter

@@ -217,8 +217,11 @@ def test_filters_are_completed_while_typing(ana: Person, bob: Person, new_page: 
     page = wait_until_connected(new_page(ana, path="/search"))
     field, options = page.get_by_label("Words, phrases and filters"), page.get_by_role("option")
     field.focus()
-    page.keyboard.type("apple from:")
-    expect(options.first).to_contain_text("Your own messages")
+    page.keyboard.type("apple fr")
+    expect(options).to_have_text([re.compile("from:.*Messages from a person")])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("apple from:")
     # The address has what is typed, and is changed with the results: the beginning of a value would find nothing.
     expect(page).to_have_url(re.compile(r"q=apple\+from%3A$"))
     expect(page.locator(".search-hit")).to_have_count(3)
@@ -238,8 +241,6 @@ def test_filters_are_completed_while_typing(ana: Person, bob: Person, new_page: 
     expect(page.locator(".search-filters .chip")).to_have_text(["from:bob", "in:design:-team-2"])
 
     # A word that is the name of a filter, too.
-    field.fill("an apple for")
-    expect(page.locator(".search-hit")).to_have_text(["an apple for all"])
     field.fill("with")
     expect(page.locator("[data-search-count]")).to_have_text("No messages found.")
     expect(options).to_have_count(0)

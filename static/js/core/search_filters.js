@@ -1,6 +1,14 @@
 // Recognises the filter of a search that is being written.
 
+const WORD = /(?:^|\s)-?([a-z]{2,})$/i;
 const FILTER = /(?:^|\s)(-?([a-z]+):(“[^”“"]*|"[^"“”]*|[^\s"“”]*))$/i;
+
+/**
+ * Return the beginning of a filter's name before the caret, or null where none is being written.
+ *
+ * @param {string} textBeforeCaret
+ */
+export const findNamePrefix = (textBeforeCaret) => WORD.exec(textBeforeCaret)?.[1] ?? null;
 
 /**
  * Return the filter that is being written and where it begins, or null where another text is. Its value may have a

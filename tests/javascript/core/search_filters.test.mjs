@@ -3,10 +3,17 @@ import { test } from "node:test";
 import {
   cleanValue,
   findFilter,
+  findNamePrefix,
   findValuePrefix,
   isComplete,
   removeFilter,
 } from "../../../static/js/core/search_filters.js";
+
+test("a filter's name begins as a word of two letters", () => {
+  assert.equal(findNamePrefix("fr"), "fr");
+  assert.equal(findNamePrefix("apple -FR"), "FR");
+  for (const text of ["", "f", "apple ", "from:", "x_fr", "東京"]) assert.equal(findNamePrefix(text), null, text);
+});
 
 test("a filter's value follows the colon", () => {
   assert.equal(findValuePrefix("from:", "from"), "");
