@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import time
 import uuid
 from datetime import timedelta
@@ -250,7 +251,9 @@ def test_marks_of_another_process_replace_those_that_could_not_be_written(monkey
         full.setattr(sweeping, "replace", fail)
         store(b"unused")
         assert sweep() == Swept(0, 1)
-    (current_settings().files_path / MARKS).write_text("{}")
+    path = current_settings().files_path / MARKS
+    path.write_text("{}")
+    os.utime(path, times=(time.time() + 1, time.time() + 1))
     assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
 
 
