@@ -64,6 +64,8 @@ NORMAL_URL = re.compile(r"https?://(?![a-z0-9.-]{256})[a-z0-9]+(?:[.-][a-z0-9]+)
 A host of more than 255 characters is excluded: normalization removes such a URL.
 """
 
+_HOST = re.compile(r"((?:https?:)?//)([^/?#@]*@)?([^/?#]*)", re.IGNORECASE)
+
 _CLEANER = nh3.Cleaner(
     tags=ALLOWED_TAGS,
     attributes=ALLOWED_ATTRIBUTES,
@@ -74,7 +76,7 @@ _CLEANER = nh3.Cleaner(
 
 class _Parser(MarkdownIt):
     def normalizeLink(self, url: str) -> str:  # noqa: N802 - the parser's name
-        return url if NORMAL_URL.fullmatch(url) else super().normalizeLink(url)
+        return url if NORMAL_URL.fullmatch(url) else super().normalizeLink(_lower_host(url))
 
 
 def _make_parser() -> MarkdownIt:
@@ -92,6 +94,15 @@ def _make_parser() -> MarkdownIt:
     add_extensions(parser)
     add_html_rules(parser)
     return parser
+
+
+def _lower_host(url: str) -> str:
+    """Return a URL with scheme and host in small letters, if it has letters that are not ASCII: Punycode keeps case."""
+    match = None if url.isascii() else _HOST.match(url)
+    if match is None:
+        return url
+    scheme, user, host = match.groups(default="")
+    return f"{scheme.lower()}{user}{host.lower()}{url[match.end() :]}"
 
 
 def _check_block(state: StateBlock, _start_line: int, _end_line: int, _silent: bool) -> bool:  # noqa: FBT001 - a rule

@@ -37,8 +37,14 @@ def test_the_first_links_of_a_text_get_previews(text: str, urls: list[str]) -> N
     assert find_urls(text, 3) == urls
 
 
-def test_requests_are_sent_to_urls_in_ascii() -> None:
-    assert normalize_url("https://ä.com/ö?q=ü") == "https://xn--4ca.com/%C3%B6?q=%C3%BC"
+@pytest.mark.parametrize("host", ["ä.com", "Ä.com", "Ä.COM"])
+def test_requests_are_sent_to_urls_in_ascii(host: str) -> None:
+    assert normalize_url(f"https://{host}/Ö?q=Ü") == "https://xn--4ca.com/%C3%96?q=%C3%9C"
+
+
+def test_only_the_host_is_lowered() -> None:
+    assert normalize_url("HTTPS://Ana:Ä@Ö.com:8000?Ü") == "https://Ana:%C3%84@xn--nda.com:8000?%C3%9C"
+    assert normalize_url("/Ä/Ö") == "/%C3%84/%C3%96"
 
 
 def test_a_text_that_takes_too_long_to_parse_has_no_previews(monkeypatch: pytest.MonkeyPatch) -> None:
