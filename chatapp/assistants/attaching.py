@@ -39,15 +39,6 @@ def attach_image(answer: RunningAnswer, url: str) -> None:
         delete_upload(upload.id)
 
 
-def delete_uploads(answer: RunningAnswer) -> None:
-    """Delete the uploads of an answer that is stored: its files have rows now, or are not needed."""
-    for upload in answer.uploads:
-        try:
-            delete_upload(upload.id)
-        except ChatError as error:  # It expires.
-            log.warning("upload of an answer remains", upload=upload.id, reason=error.message)
-
-
 def _store(answer: RunningAnswer, url: str) -> Upload:
     """Store an image as an upload of the asker. Raises `Invalid`, and what `upload_stream` raises."""
     content = current_pools().files.run(decode_data_url, url)

@@ -7,11 +7,11 @@ import structlog
 from flask import Flask
 
 from chatapp.assistants.answer_queue import Job, finish_job, save_progress
-from chatapp.assistants.attaching import delete_uploads
 from chatapp.assistants.generation import SERVER_PROBLEM
 from chatapp.assistants.running import RunningAnswer
 from chatapp.errors import Busy, ChatError, Unavailable
 from chatapp.files.attached import AttachedFile
+from chatapp.files.uploads import delete_uploads
 from chatapp.storage import log_database_error
 from chatapp.timeline.metadata import Metadata
 
@@ -50,7 +50,7 @@ class AnswerSaver:
         if not self._try_to_finish(job, answer.state, content, answer.problem, answer.metadata, files):
             self._try_to_finish(job, "failed", "", SERVER_PROBLEM, None)
         with self._app.app_context():
-            delete_uploads(answer)
+            delete_uploads(upload.id for upload in answer.uploads)
 
     def _try_to_finish(
         self,

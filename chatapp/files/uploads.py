@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO
@@ -234,6 +234,15 @@ def delete_upload(upload_id: str) -> None:
             current_pools().files.run(opened.delete)
             return
     current_pools().files.run(_current().folder.delete, upload_id)
+
+
+def delete_uploads(upload_ids: Iterable[str]) -> None:
+    """Remove uploads that are not needed any more. What fails expires later."""
+    for upload_id in upload_ids:
+        try:
+            delete_upload(upload_id)
+        except ChatError as error:
+            log.warning("upload remains", upload=upload_id, reason=error.message)
 
 
 def upload_stream(user_id: int, name: str, stream: IO[bytes], *, has_quota: bool = True) -> Upload:

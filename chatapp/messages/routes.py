@@ -49,7 +49,7 @@ from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_first_since, read_
 from chatapp.timeline.references import message_path, thread_path
 from chatapp.timeline.versions import read_versions
 from chatapp.web.caching import revalidated
-from chatapp.web.form_files import store_form_files
+from chatapp.web.form_files import stored_form_files
 
 blueprint = Blueprint("messages", __name__)
 
@@ -94,18 +94,18 @@ def create(conversation: str) -> Response | tuple[str, int]:
         return redirect(url_for("rooms.run", room_id=ref.id), code=307)  # The browser repeats the POST there.
     try:
         person = current_person()
-        files = store_form_files(person.id)
-        message = post(
-            ref,
-            person.actor,
-            content=content,
-            files=files,
-            client_id=_find_client_id(request.form, content, files),
-            thread_seq=thread,
-            is_in_room="also_in_room" in request.form,
-            draft_version=parse_seq(request.form.get("draft"), "draft"),
-            authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
-        )
+        with stored_form_files(person.id) as files:
+            message = post(
+                ref,
+                person.actor,
+                content=content,
+                files=files,
+                client_id=_find_client_id(request.form, content, files),
+                thread_seq=thread,
+                is_in_room="also_in_room" in request.form,
+                draft_version=parse_seq(request.form.get("draft"), "draft"),
+                authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
+            )
     except REFUSALS as error:
         state = find_state(db.session(), ref, current_person().id)
         shown = _view_refused_reply(state, thread, content, error)

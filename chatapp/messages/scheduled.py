@@ -25,7 +25,7 @@ from chatapp.timeline.posted_files import PostedFiles
 from chatapp.timeline.references import message_path
 from chatapp.web.caching import revalidated
 from chatapp.web.files_origin import respond_with_requested
-from chatapp.web.form_files import store_form_files
+from chatapp.web.form_files import stored_form_files
 
 blueprint = Blueprint("scheduled", __name__)
 
@@ -54,14 +54,15 @@ def change(scheduled_id: int) -> Response | tuple[str, int]:
     # The field has minutes only, and the time of a message that was not sent has passed.
     is_moved = form.get("due_at") != form.get("shown_due_at")
     try:
-        change_scheduled(
-            person.actor,
-            scheduled_id,
-            content=form.get("content", ""),
-            due_at=current_clock().parse_local(form.get("due_at", "")) if is_moved else UNCHANGED,
-            removed_files=form.getlist("removed_files"),
-            added=PostedFiles(store_form_files(person.id)),
-        )
+        with stored_form_files(person.id) as files:
+            change_scheduled(
+                person.actor,
+                scheduled_id,
+                content=form.get("content", ""),
+                due_at=current_clock().parse_local(form.get("due_at", "")) if is_moved else UNCHANGED,
+                removed_files=form.getlist("removed_files"),
+                added=PostedFiles(files),
+            )
     except ChatError as error:
         return _render_refused(scheduled_id, error, form)
     return _redirect()

@@ -1,5 +1,7 @@
 """The page of a room's webhooks, and the URLs to which bots post."""
 
+from contextlib import ExitStack
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -16,7 +18,7 @@ from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.urls import ID
 from chatapp.timeline.posted_files import NO_FILES, PostedFiles
 from chatapp.web.caching import revalidated
-from chatapp.web.form_files import store_form_files
+from chatapp.web.form_files import stored_form_files
 from chatapp.webhooks import service
 from chatapp.webhooks.forms import CommandForm, IncomingWebhookForm, OutgoingWebhookForm
 from chatapp.webhooks.queries import find_incoming, is_sending, list_commands, list_incoming, list_outgoing
@@ -136,22 +138,26 @@ def post(token: str) -> tuple[dict[str, object], int]:
     count_use(WEBHOOK_POSTS, webhook.id)
     db.session.remove()  # A slow client must not occupy a connection to the database.
     request.get_data()
-    posted = _store_files(token) if request.files else NO_FILES
-    message = service.post_by_webhook(token, _read_text(), request.headers.get("Idempotency-Key"), posted)
+    with ExitStack() as stored:
+        posted = _store_files(token, stored) if request.files else NO_FILES
+        message = service.post_by_webhook(token, _read_text(), request.headers.get("Idempotency-Key"), posted)
     return {"message": present_message_data(message)}, 201
 
 
 csrf.exempt(post)  # Programs send these requests, without a cookie.
 
 
-def _store_files(token: str) -> PostedFiles:
-    """Store the files of the form. What is wrong with them is raised later: the message may be stored already."""
+def _store_files(token: str, stored: ExitStack) -> PostedFiles:
+    """Store the files of the form until `stored` is closed.
+
+    What is wrong with them is raised later: the message may be stored already.
+    """
     webhook = find_incoming(db.session(), token)
     if webhook is None:
         raise service.no_such_webhook()
     uploader_id = service.require_uploader(webhook)
     try:
-        return PostedFiles(store_form_files(uploader_id))
+        return PostedFiles(stored.enter_context(stored_form_files(uploader_id)))
     except ChatError as error:
         return PostedFiles(error=error)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.harness.api import check_problem
 from tests.harness.html import find_csrf_token
 from tests.harness.people import NewPerson, Person, Socket
-from tests.harness.servers import Server
+from tests.harness.servers import NewServer, Server
 from tests.harness.uploading import Uploading, upload
 
 
@@ -99,6 +99,21 @@ def test_a_form_that_the_browser_shows_again_posts_another_file_as_another_messa
         assert ana.http.post(url, data=fields, files=[("file", ("notes.txt", content))], timeout=60).ok
     digests = [(sha256(content).hexdigest(),) for content in (b"one", b"two")]
     assert ana.server.rows("SELECT digest FROM attachments ORDER BY message_id") == digests
+
+
+def test_a_refused_form_uses_up_no_quota(new_server: NewServer, new_person: NewPerson) -> None:
+    ana = new_person(new_server(CHATAPP_PERSON_FILES_MB="1").start(), "ana")
+    fields = {"csrf_token": find_csrf_token(ana.get("/").text), "form_id": str(uuid.uuid4()), "content": ""}
+
+    def post(*contents: bytes, conversation: str = "general") -> int:
+        files = [("file", ("data.bin", content * 600_000)) for content in contents]
+        url = f"{ana.server.url}/conversations/{conversation}/messages"
+        return ana.http.post(url, data=fields, files=files, timeout=60).status_code
+
+    assert post(b"1", b"2") == 413
+    assert post(b"3", conversation="room_999") == 404
+    assert post(b"4") == 200
+    assert post(b"5") == 413
 
 
 def test_an_edit_removes_a_file_by_its_digest(ana: Person) -> None:

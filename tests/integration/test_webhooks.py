@@ -437,6 +437,7 @@ def test_a_program_posts_files_which_count_to_the_limits_of_the_manager(
     server.execute("UPDATE incoming_webhooks SET suspended_at = '2026-01-01 00:00:00'")
     assert send(notes, text="suspended").status_code == 403
     assert server.rows("SELECT count(*) FROM messages WHERE sender_name = 'Builder'") == [(2,)]
+    assert list((server.data_dir / "uploads").iterdir()) == []
 
 
 def test_slacks_notation_is_stored_as_markdown_if_the_webhook_understands_it(
