@@ -1,6 +1,6 @@
 // Shows that the database is unavailable, and how many messages wait for it.
 
-import { formatTime } from "./core/dates.js";
+import { formatSince } from "./core/dates.js";
 import { findAll } from "./dom.js";
 
 /** @import { Connection } from "./core/connection.js" */
@@ -21,7 +21,7 @@ export function showOutageNotice(screen, connection) {
       notice.hidden = since === null;
       if (since === null) continue;
       notice.textContent =
-        `The database has been unavailable since ${formatTime(new Date(since))}. ` +
+        `The database has been unavailable since ${formatSince(new Date(since), new Date())}. ` +
         `Messages are stored on the server and will be saved when it is back (${waiting} waiting).`;
     }
   }

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from chatapp.presentation.dates import format_date_time
 from chatapp.storage.statements import SlowStatement
 from chatapp.telemetry.database import DatabaseFigures
 from chatapp.telemetry.status.plots import DrawnPlots, Range, draw_plots, format_bytes, format_number
@@ -95,7 +96,7 @@ def _list_current(fresh: Sequence[ProcessReport], database: DatabaseFigures | No
         current["People connected"] = format_number(max(report.people for report in fresh))
         current["Connections"] = format_number(sum(report.sockets for report in fresh))
         current["Messages waiting in the spool"] = format_number(sum(report.spooled for report in fresh))
-        current["Database"] = f"cannot commit since {_time(min(away)):%H:%M} UTC" if away else "available"
+        current["Database"] = f"cannot commit since {format_date_time(_time(min(away)))}" if away else "available"
         memory = sum(report.memory_bytes + sum(each.memory_bytes for each in report.others) for report in fresh)
         load = sum(report.load + sum(each.load for each in report.others) for report in fresh)
         current["Memory of all processes"] = format_bytes(memory)

@@ -40,6 +40,17 @@ export function formatTime(date, hourCycle = readerHourCycle) {
   return `${twoDigits(hourCycle === "h24" ? hour || 24 : hour)}:${minute}`;
 }
 
+/**
+ * Return since when something is the case, such as "14:05" or "yesterday, 14:05".
+ *
+ * @param {Date} date
+ * @param {Date} now
+ */
+export function formatSince(date, now) {
+  const day = formatDay(date, now).replace("Yesterday", "yesterday");
+  return isSameDay(date, now) ? formatTime(date) : `${day}, ${formatTime(date)}`;
+}
+
 /** @param {Date} date */
 export const formatDateTime = (date) => dateTimeFormat.format(date);
 

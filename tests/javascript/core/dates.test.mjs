@@ -6,6 +6,7 @@ import {
   findReaderZone,
   formatDateTime,
   formatDay,
+  formatSince,
   formatTime,
   isoDay,
   isSameDay,
@@ -40,6 +41,13 @@ test("days are named across the ends of months and years, and where midnight is 
     assert.equal(formatDay(now, now), "Today");
   }
   assert.equal(formatDay(new Date("2026-12-30T12:00"), new Date("2027-01-01T00:00")), "30 December 2026");
+});
+
+test("what began on another day has its day", () => {
+  const since = (/** @type {Date} */ date) => formatSince(date, TODAY).replace(/\d?\d:05.*/, "TIME");
+  assert.equal(since(new Date(2026, 2, 1, 0, 5)), "TIME");
+  assert.equal(since(new Date(2026, 1, 28, 23, 5)), "yesterday, TIME");
+  assert.equal(since(new Date(2026, 1, 27, 23, 5)), "Friday, 27 February, TIME");
 });
 
 test("a time is shown in the time zone that the browser has now", () => {
