@@ -21,11 +21,18 @@ export function completeMentions(path, messages) {
     label: "People",
     findPrefix: findMentionPrefix,
     load: (prefix) => source.request(source.options.size === 0 ? "" : prefix),
-    list: (prefix) =>
-      rank(namedPeople(source.options.values()), prefix, listRecentSenders(messages)).map(({ element }) => element),
+    list: (prefix) => {
+      const ranked = rank(namedPeople(source.options.values()), prefix, listRecentSenders(messages));
+      const options = ranked.map(({ element }) => element);
+      // Enter after the "@" alone does not notify everyone.
+      return prefix ? options : options.toSorted((one, other) => Number(isAll(one)) - Number(isAll(other)));
+    },
     insertionOf: ({ dataset }) => dataset.username ?? "",
   };
 }
+
+/** @param {HTMLElement} option */
+const isAll = ({ dataset }) => dataset.username === "all";
 
 /**
  * Return the usernames of the senders, the latest first.
