@@ -43,6 +43,7 @@ import { showTyping } from "./typing_indicator.js";
 import { UnreadBanner } from "./unread_banner.js";
 import { UnreadDivider } from "./unread_divider.js";
 
+/** @import { Completion } from "./autocomplete.js" */
 /** @import { CharacterKeys } from "./character_keys.js" */
 /** @import { Connection } from "./core/connection.js" */
 /** @import { EmojiPicker } from "./emoji_picker.js" */
@@ -75,6 +76,7 @@ import { UnreadDivider } from "./unread_divider.js";
  * @property {MessageList} list
  * @property {MessageList | ThreadMessages} messages
  * @property {ReplyQuotes} quotes
+ * @property {Completion[]} completions of what is written in a message
  * @property {PageConnection} connection
  * @property {string} conversation
  * @property {number | null} thread the number of the first message of the thread that it shows; null for the room
@@ -95,7 +97,8 @@ export function showConversation(page, app) {
   const messages = thread === null ? list : new ThreadMessages(main, list, app.userId);
   const quotes = new ReplyQuotes(main, area, messages, conversation);
   const connection = page.connect();
-  const live = { page, main, area, list, messages, quotes, connection, conversation, thread, signal };
+  const completions = completeText(main, list);
+  const live = { page, main, area, list, messages, quotes, completions, connection, conversation, thread, signal };
   enableSpoilers(area);
   enableFolding(area);
   const decorators = [
@@ -130,7 +133,7 @@ export function showConversation(page, app) {
  * @param {App} app
  */
 function createToolbar(live, decorators, { userId, emojiPicker, connection: window }) {
-  const { page, main, area, messages, connection, conversation, signal } = live;
+  const { page, main, area, messages, completions, connection, conversation, signal } = live;
   const { messageLimit } = main.dataset;
   const picker = find(main, "[data-reaction-picker]");
   const actions = new MessageActions(messages, connection, conversation);
@@ -138,7 +141,7 @@ function createToolbar(live, decorators, { userId, emojiPicker, connection: wind
   page.on("left", () => toolbar.hide());
   const deletions = enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
   const ask = deletions.ask.bind(deletions);
-  const editor = new MessageEditor(area, toolbar, actions, Number(messageLimit), ask);
+  const editor = new MessageEditor(area, toolbar, actions, Number(messageLimit), ask, completions);
   enableMessageMenu(toolbar, conversation, new ForwardDialog(find(main, "[data-forward-dialog]", HTMLDialogElement)));
   enablePinning(toolbar, actions);
   enablePreviewRemoval(area, actions);
@@ -223,7 +226,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, uploads, drafts }
  * @param {Pick<App, "userId" | "outbox" | "uploads" | "drafts">} app
  */
 function showComposer(form, live, timeline, app) {
-  const { page, main, list, quotes, connection, conversation, thread, signal } = live;
+  const { page, main, list, quotes, completions, connection, conversation, thread, signal } = live;
   const { outbox, uploads, drafts } = app;
   const text = find(form, "textarea", HTMLTextAreaElement);
   const maxChars = Number(main.dataset.messageLimit);
@@ -238,11 +241,23 @@ function showComposer(form, live, timeline, app) {
   list.element.addEventListener("messages:attached", () => outboxView.render());
   showTyping(form, find(main, "[data-typing]"), connection, { conversation, thread });
   offerSuggestions(main, text);
-  const people = find(form, "[data-mention-options]");
-  const mentions = completeMentions(people.dataset.source ?? "", list.element);
-  const commands = completeCommands(conversation, people.dataset.commands ?? "");
-  enableAutocomplete(text, people, [mentions, emojiCompletion, commands]);
+  const suggestions = find(form, "[data-mention-options]");
+  const commands = completeCommands(conversation, suggestions.dataset.commands ?? "");
+  enableAutocomplete(text, suggestions, [...completions, commands]);
   return composer;
+}
+
+/**
+ * Return what is completed in a new message and in one that is edited.
+ *
+ * @param {HTMLElement} main
+ * @param {MessageList} list
+ * @returns {Completion[]}
+ */
+function completeText(main, list) {
+  /** @type {HTMLElement | null} does not exist where nobody may write */
+  const options = main.querySelector("[data-mention-options]");
+  return [completeMentions(options?.dataset.source ?? "", list.element), emojiCompletion];
 }
 
 /**

@@ -1,5 +1,6 @@
 // Edits a message in place: Enter saves, Escape cancels, Shift + Enter starts a new line.
 
+import { enableAutocomplete } from "./autocomplete.js";
 import { describeError } from "./core/connection.js";
 import { validateContent } from "./core/message_validation.js";
 import { FileRemoval } from "./file_removal.js";
@@ -7,6 +8,7 @@ import { createFormattingToolbar } from "./formatting.js";
 import { cloneTemplate, closest, find } from "./dom.js";
 import { contentOf, findMessages, messageOf, seqOf } from "./message_element.js";
 
+/** @import { Completion } from "./autocomplete.js" */
 /** @import { MessageActions } from "./message_actions.js" */
 /** @import { MessageToolbar } from "./message_toolbar.js" */
 
@@ -27,6 +29,7 @@ export class MessageEditor {
   /** @type {WeakMap<HTMLFormElement, FileRemoval>} */
   #removals = new WeakMap();
   #askDeletion;
+  #completions;
 
   /**
    * @param {HTMLElement} list
@@ -34,13 +37,15 @@ export class MessageEditor {
    * @param {MessageActions} actions
    * @param {number} maxChars
    * @param {(message: HTMLElement) => void} askDeletion ask whether to delete a message of which nothing would be left
+   * @param {Completion[]} completions
    */
-  constructor(list, toolbar, actions, maxChars, askDeletion) {
+  constructor(list, toolbar, actions, maxChars, askDeletion, completions) {
     this.#list = list;
     this.#toolbar = toolbar;
     this.#actions = actions;
     this.#maxChars = maxChars;
     this.#askDeletion = askDeletion;
+    this.#completions = completions;
 
     find(toolbar.menu, "[data-edit]").addEventListener("click", () => this.#open(toolbar.message));
     list.addEventListener("submit", (event) => this.#onSubmit(event));
@@ -66,6 +71,10 @@ export class MessageEditor {
     const text = textOf(form);
     text.value = contentOf(message);
     text.before(createFormattingToolbar());
+    const options = find(form, "[data-edit-options]");
+    options.id = `edit-options-${seqOf(message)}`;
+    text.setAttribute("aria-controls", options.id);
+    enableAutocomplete(text, options, this.#completions);
     find(message, ".message-content").after(form);
     message.classList.add("is-editing");
     this.#origins.set(form, document.activeElement);

@@ -90,6 +90,10 @@ def test_an_edit_is_shown_on_all_pages_and_after_a_reload(pages: tuple[Page, Pag
     bob_page.press("#content", "ArrowUp")
     form = bob_page.locator("#message-1 .message-edit")
     expect(form.locator("textarea")).to_have_value("from bob")
+    form.locator("textarea").press_sequentially(" and @an")
+    expect(form.get_by_role("option")).to_have_count(1)
+    form.locator("textarea").press("Enter")
+    expect(form.locator("textarea")).to_have_value("from bob and @ana ")
     form.locator("textarea").fill("from Robert")
     form.locator("textarea").press("Enter")
     for page in (bob_page, ana_page):
