@@ -35,12 +35,12 @@ export function completeMentions(path, messages) {
 const isAll = ({ dataset }) => dataset.username === "all";
 
 /**
- * Return the usernames of the senders, the latest first.
+ * Return the usernames of the other senders, the latest first.
  *
  * @param {HTMLElement} messages
  */
 const listRecentSenders = (messages) =>
-  findAll(messages, "a.message-sender")
+  findAll(messages, ".message:not(.is-own) a.message-sender")
     .map(({ title }) => title.replace("@", ""))
     .reverse()
     .filter((username, index, all) => all.indexOf(username) === index);
