@@ -67,6 +67,17 @@ def test_a_refused_edit_shows_the_reason_below_the_text(ana: Person, new_page: N
     assert text["width"] > 0.9 * form["width"]
 
 
+def test_a_text_has_the_width_of_a_phone_with_the_buttons_below_it(ana: Person, new_page: NewPage) -> None:
+    page = wait_until_connected(new_page(ana, **PHONE))
+    empty = box(page, ".composer-box")
+    page.fill("#content", "A sentence")
+    text, button = box(page, "#content"), box(page, ".send-button")
+    assert text["width"] > 0.9 * empty["width"]
+    assert button["y"] >= text["y"] + text["height"]
+    page.fill("#content", "")
+    assert box(page, ".composer-box") == empty
+
+
 def test_phones_do_not_zoom_into_fields(ana: Person, new_page: NewPage) -> None:
     page = new_page(ana, **PHONE)
     for path in ("/", "/rooms/new", "/settings", "/people"):
