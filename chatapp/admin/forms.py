@@ -9,6 +9,7 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from chatapp.audit_log.kinds import AuditKind
 from chatapp.audit_log.queries import AuditFilter
+from chatapp.custom_emoji.service import MAX_KB
 from chatapp.presentation.forms import Form
 
 KIND_LABELS = {kind.value: kind.replace("_", " ").replace(".", " ").capitalize() for kind in AuditKind}
@@ -67,7 +68,7 @@ class EmojiForm(Form):
         [InputRequired("Enter a name.")],
         description="Typed between colons, such as :party_blob:. Lower-case letters, digits, _, + and -.",
     )
-    image = FileField("Image", [FileRequired("Choose an image.")])
+    image = FileField("Image", [FileRequired("Choose an image.")], render_kw={"data-max-bytes": MAX_KB * 1_000})
 
 
 def _parse_username(text: str) -> str | None:

@@ -12,6 +12,9 @@ from chatapp.presentation.forms import Form
 AVATAR_ERRORS: tuple[type[ChatError], ...] = (*UPLOAD_ERRORS, Archived, TooComplex)
 """Errors that the form shows besides those of other forms."""
 
+MAX_PICTURE_BYTES = 9_900_000
+"""Maximum size of a picture, so that the whole form has at most `MAX_FILE_FORM_BYTES`."""
+
 PICTURE_TYPES = "image/png,image/jpeg,image/gif,image/webp,image/avif,image/heic,image/heif"
 
 
@@ -19,7 +22,9 @@ class AvatarForm(Form):
     """A picture."""
 
     picture = FileField(
-        "Picture", description="It is cropped to a square.", render_kw={"accept": PICTURE_TYPES, "required": True}
+        "Picture",
+        description="It is cropped to a square.",
+        render_kw={"accept": PICTURE_TYPES, "required": True, "data-max-bytes": MAX_PICTURE_BYTES},
     )
 
     def store(self, user_id: int) -> str:

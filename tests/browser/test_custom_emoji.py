@@ -19,6 +19,9 @@ IS_LOADED = "image => image.complete && image.naturalWidth === 64"
 
 def upload(page: Page, name: str) -> None:
     """Add an emoji on the page for admins."""
+    page.set_input_files("[name=image]", {"name": "large.png", "mimeType": "image/png", "buffer": bytes(300_000)})
+    message = "The file is too large. The limit is 256.0 kB."
+    expect(page.locator("[name=image]")).to_have_js_property("validationMessage", message)
     image: FilePayload = {"name": "cat.png", "mimeType": "image/png", "buffer": encode(draw(64, 64), "PNG")}
     page.set_input_files("[name=image]", image)
     page.fill("[name=name]", name)
