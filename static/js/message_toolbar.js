@@ -84,6 +84,11 @@ export class MessageToolbar {
     this.message = null;
   }
 
+  /** Hide it after an action on a touch screen, where it would cover what the action has changed. */
+  hideAfterTouch() {
+    if (IS_TOUCH) this.hide();
+  }
+
   #onPermissionsChanged() {
     this.hide();
     for (const message of findMessages(this.list)) this.prepare(message);

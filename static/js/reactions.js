@@ -47,6 +47,7 @@ export function enableReactions(picker, list, toolbar, actions, emojiPicker) {
     const button = findButton(message, emoji);
     if (button?.ariaBusy === "true") return;
     if (button) button.ariaBusy = "true";
+    toolbar.hideAfterTouch();
     await actions.perform("react", { seq: seqOf(message), reaction: emoji, on: button?.ariaPressed !== "true" });
     if (button) button.ariaBusy = null;
   }

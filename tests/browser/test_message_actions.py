@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.harness.message_actions import choose, open_menu, show_toolbar
 from tests.harness.pages import (
+    PHONE,
     NewPage,
     message_texts,
     send_message,
@@ -117,6 +118,16 @@ def test_an_unsaved_edit_survives_a_restart_and_changes_by_others(server: Server
     text.press("Enter")
     expect(ana_page.locator("#message-1 .message-body")).to_have_text("half of")
     expect(ana_page.locator("#message-1 .reaction")).to_be_visible()
+
+
+def test_the_toolbar_does_not_cover_a_reaction_on_a_phone(ana: Person, new_page: NewPage) -> None:
+    ana.connect().post("hello")
+    page = wait_until_connected(new_page(ana, **PHONE))
+    page.locator("[data-more]").tap()
+    page.locator("[data-react]").tap()
+    page.locator("[data-reaction-picker] [data-emoji='👍']").tap()
+    expect(page.locator("#message-1 .reaction")).to_be_visible()
+    expect(page.locator("[data-message-toolbar]")).to_be_hidden()
 
 
 def test_a_deleted_message_is_removed_from_all_pages(pages: tuple[Page, Page]) -> None:
