@@ -25,6 +25,7 @@ from tests.harness.assistants import start_session
 from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.rows import fill_general
 from tests.harness.servers import NewServer, Server
+from tests.harness.stored_files import attach
 from tests.harness.waiting import eventually
 
 
@@ -158,6 +159,14 @@ def test_open_pages_of_all_processes_are_reset_after_a_restore(
         caught_up = socket.join(after=3)
         assert caught_up["reset"]
         assert [message["content"] for message in caught_up["messages"]] == [f"message {n}" for n in range(3)]
+
+
+def test_a_restore_says_that_files_may_be_missing(server: Server, ana: Person) -> None:
+    attach(server, "general", ana.connect().post("a file")["seq"], b"hello", name="notes.txt")
+    server.flask("cleanup", "--all", "--yes")
+    restored = server.flask("archive", "restore", "general")
+    assert "Files that these messages have: 1. `flask files check` lists those that were removed" in restored
+    assert server.rows("SELECT name FROM attachments") == [("notes.txt",)]
 
 
 def test_a_restore_can_be_repeated_and_never_brings_back_deleted_text(server: Server, ana: Person) -> None:

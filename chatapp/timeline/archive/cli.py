@@ -55,7 +55,7 @@ def restore_archive(name: str) -> None:
 
     Messages that exist are skipped, so the command can be repeated. Open pages load the last page of the conversation.
     """
-    restored = skipped = 0
+    restored = skipped = attachments = 0
     try:
         runs = current_archive().find_runs(name)
         count = sum(file.count for run in runs for file in run.list_files())
@@ -64,6 +64,7 @@ def restore_archive(name: str) -> None:
                 for result in restore(run):
                     restored += result.restored
                     skipped += result.skipped
+                    attachments += result.attachments
                     bar.update(result.restored + result.skipped)
     except ChatError as error:
         raise click.ClickException(escape_controls(error.message)) from None
@@ -73,6 +74,10 @@ def restore_archive(name: str) -> None:
         f"Restored {restored:,} messages"
         + (f", skipped {skipped:,} that exist or have a newer copy." if skipped else ".")
     )
+    if attachments:
+        click.echo(
+            f"Files that these messages have: {attachments:,}. `flask files check` lists those that were removed."
+        )
     keep = current_settings().general_keep_last
     if restored and keep and runs[0].conversation == GENERAL:
         click.echo(

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from chatapp.concurrency.native import current_pools
 from chatapp.errors import Invalid, NotFound
+from chatapp.models import Attachment
 from chatapp.storage import Transaction, write
 from chatapp.timeline.archive.files import ArchiveFile, Run, current_archive
 from chatapp.timeline.archive.rows import ArchivedMessage, find_stored, insert_messages
 from chatapp.timeline.event_numbers import increment_last_event, lock_conversation
 from chatapp.timeline.thread_replies import recount_threads
+
+_ATTACHMENTS = Attachment.__tablename__
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class Restored:
     restored: int
     skipped: int
     """Messages that exist, or of which another file has a newer copy."""
+    attachments: int
+    """Files of messages that were archived: the archive has only what is known of them, and not their contents."""
 
 
 def restore(run: Run) -> Iterator[Restored]:
@@ -36,7 +41,8 @@ def restore(run: Run) -> Iterator[Restored]:
             newest = pool.run(_without_superseded, messages, others)
             restored = write(_insert(run, newest))
             pool.run(file.delete)
-            yield Restored(restored, len(messages) - restored)
+            attachments = sum(len(message.related.get(_ATTACHMENTS, ())) for message in newest) if restored else 0
+            yield Restored(restored, len(messages) - restored, attachments)
 
 
 def _read(file: ArchiveFile) -> list[ArchivedMessage]:
