@@ -494,7 +494,9 @@ class Postgres:
         """Create a database and return its URL."""
         self._count += 1
         name = f"chatapp{self._count}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE if migrated else 'template0'}")
+        template = TEMPLATE_DATABASE if migrated else "template0"
+        # Copying the files takes half of the processor time that writing them to the log of changes too takes.
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
 
