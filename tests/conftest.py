@@ -11,13 +11,14 @@ from flask import Flask
 from chatapp import create_app
 from chatapp.config import Settings
 from chatapp.extensions import db
+from chatapp.passwords import hashes
 from chatapp.storage import current_writer
 from tests.harness import ROOT
 from tests.harness.browser_code import bundle_browser_code
 from tests.harness.distribution import distribute
 from tests.harness.people import NewPerson, Person
 from tests.harness.redis import Redis
-from tests.harness.rows import add_people
+from tests.harness.rows import CHEAP_HASHER, add_people
 from tests.harness.servers import Launchers, NewServer, Postgres, PostgresTemplate, Server, SqliteTemplate
 
 
@@ -217,7 +218,13 @@ def eve(server: Server, bob: Person, new_person: NewPerson) -> Person:
 
 
 @pytest.fixture
-def app(sqlite_template: SqliteTemplate, database_url: str) -> Iterator[Flask]:
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords fast in the process of the tests."""
+    monkeypatch.setattr(hashes, "_hasher", CHEAP_HASHER)
+
+
+@pytest.fixture
+def app(sqlite_template: SqliteTemplate, database_url: str, cheap_hashes: None) -> Iterator[Flask]:
     """The application in the process of the tests, on each of the two databases."""
     data_dir = sqlite_template.copy()
     app = create_app(Settings(data_dir=data_dir, database_url=database_url, log_level="WARNING"))

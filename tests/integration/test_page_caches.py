@@ -93,7 +93,7 @@ class Chat:
 
 
 @pytest.fixture
-def chat(sqlite_template: SqliteTemplate, database_url: str) -> Iterator[Chat]:
+def chat(sqlite_template: SqliteTemplate, database_url: str, cheap_hashes: None) -> Iterator[Chat]:
     data_dir = sqlite_template.copy()
     settings = Settings(data_dir=data_dir, database_url=database_url, allowed_hosts="*", log_level="WARNING")
     apps = [create_app(settings) for _ in range(2)]
