@@ -39,7 +39,14 @@ MAX_REQUEST_BYTES = 1_000_000
 
 
 FILE_FORM_ENDPOINTS = frozenset(
-    {"avatars.change", "messages.create", "rooms.change_picture", "scheduled.change", "webhooks.post"}
+    {
+        "admin.change_assistant_picture",
+        "avatars.change",
+        "messages.create",
+        "rooms.change_picture",
+        "scheduled.change",
+        "webhooks.post",
+    }
 )
 """The endpoints of forms with files: for messages of programs and of browsers without JavaScript, and for pictures."""
 
