@@ -39,6 +39,7 @@ export function enableReminders(main, toolbar, connection, conversation) {
   const menu = find(main, "[data-remind-menu]");
   let seq = 0;
   enableDueMenu(menu, find(toolbar.element, "[data-open-menu]"), async (date) => {
+    toolbar.hideAfterTouch();
     try {
       const payload = { conversation, seq, client_id: randomUuid(), due_at: date.toISOString() };
       const { reminder } = await connection.request("remind_me", payload);

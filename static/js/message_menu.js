@@ -2,7 +2,7 @@
 
 import { enableArrowKeys } from "./arrow_keys.js";
 import { copyText } from "./clipboard.js";
-import { find } from "./dom.js";
+import { closest, find } from "./dom.js";
 import { seqOf } from "./message_element.js";
 import { messagePath } from "./paths.js";
 import { placeWhenOpened } from "./popover_position.js";
@@ -29,6 +29,8 @@ export function enableMessageMenu(toolbar, conversation, forwarding) {
     event.preventDefault();
     forwarding.open(toolbar.message, forward.href);
   });
+  // After the action, which is that of the toolbar's message. The menu of times opens beside the toolbar.
+  menu.addEventListener("click", ({ target }) => closest(target, "[data-remind]") ?? toolbar.hideAfterTouch());
   find(menu, "[data-copy-link]").addEventListener("click", () => copyLink(conversation, seqOf(toolbar.message)));
 }
 

@@ -128,6 +128,11 @@ def test_the_toolbar_does_not_cover_a_reaction_on_a_phone(ana: Person, new_page:
     page.locator("[data-reaction-picker] [data-emoji='👍']").tap()
     expect(page.locator("#message-1 .reaction")).to_be_visible()
     expect(page.locator("[data-message-toolbar]")).to_be_hidden()
+    page.locator("[data-more]").tap()
+    page.locator("[data-open-menu]").tap()
+    page.get_by_role("button", name="Save").tap()
+    expect(page.locator("#message-1 .message-saved")).to_be_visible()
+    expect(page.locator("[data-message-toolbar]")).to_be_hidden()
 
 
 def test_a_deleted_message_is_removed_from_all_pages(pages: tuple[Page, Page]) -> None:
