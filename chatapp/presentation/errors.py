@@ -17,7 +17,7 @@ from chatapp.storage import DATABASE_ERRORS, claim_repetition, log_database_erro
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 5
-"""The header `Retry-After` of responses while the database is unavailable."""
+"""The header `Retry-After` of responses while the database or the bucket is unavailable."""
 
 TITLES = {HTTPStatus.UNPROCESSABLE_ENTITY: "Too Large to Process"}
 """Titles of error pages that are clearer than the standard phrase of the status."""

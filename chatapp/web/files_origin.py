@@ -22,6 +22,7 @@ from chatapp.extensions import db
 from chatapp.files.attached import AttachedFile
 from chatapp.limits.networks import parse_host_name
 from chatapp.operation import current_operation
+from chatapp.presentation.errors import RETRY_AFTER_SECONDS
 from chatapp.web.downloads import parse_variant, send_file
 
 if TYPE_CHECKING:
@@ -193,7 +194,10 @@ def _respond(ticket: FileTicket | None) -> BaseResponse:
     try:
         response = send_file(ticket, is_download=ticket.is_download)
     except ChatError as error:
-        return Response(f"{error.message}\n", error.status, mimetype="text/plain")
+        response = Response(f"{error.message}\n", error.status, mimetype="text/plain")
+        if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
     # Pages of the application show it. The URL is of no use after it has expired.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.headers["Cache-Control"] = f"private, max-age={seconds}"
