@@ -1,8 +1,5 @@
-// The viewer: a dialog that shows a picture as large as the window, with zoom, and leads to the next one.
-
-import { closest, find, findAll } from "./dom.js";
-
-const LINK = "a[data-view]";
+// The viewer: a dialog that shows a picture as large as the window, with zoom, and leads to the next one. It is loaded when
+// somebody opens a picture, and imports nothing: what it had in common with the page would be a third file.
 
 const MAX_ZOOM = 8;
 const ZOOM_STEP = 1.5;
@@ -14,20 +11,9 @@ const CLICK_ZOOM = 2.5;
 const SWIPE_PX = 50;
 const DRAG_PX = 4;
 
-/** Open pictures of messages in the viewer, wherever messages are shown. */
-export function enableViewer() {
-  const viewer = new Viewer(find(document, "[data-viewer]", HTMLDialogElement));
-  document.addEventListener("click", (event) => {
-    const link = closest(event.target, LINK);
-    const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
-    if (!link || !isPlain || event.defaultPrevented) return;
-    event.preventDefault();
-    viewer.open(link);
-  });
-}
-
-class Viewer {
+export class Viewer {
   #dialog;
+  #find;
   #stage;
   #image;
   /** @type {HTMLElement[]} the links to the pictures of the page, in the order of the messages */
@@ -38,11 +24,15 @@ class Viewer {
   #pressed = null;
   #wasDragged = false;
 
-  /** @param {HTMLDialogElement} dialog */
-  constructor(dialog) {
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {typeof import("./dom.js").find} find
+   */
+  constructor(dialog, find) {
     this.#dialog = dialog;
-    this.#stage = find(dialog, "[data-viewer-stage]");
-    this.#image = find(dialog, "[data-viewer-image]", HTMLImageElement);
+    this.#find = find;
+    this.#stage = this.#find(this.#dialog, "[data-viewer-stage]");
+    this.#image = this.#find(this.#dialog, "[data-viewer-image]", HTMLImageElement);
     dialog.addEventListener("click", ({ target }) => this.#onClick(target));
     dialog.addEventListener("keydown", (event) => this.#onKeydown(event));
     dialog.addEventListener("close", () => this.#onClose());
@@ -59,12 +49,14 @@ class Viewer {
     visualViewport?.addEventListener("resize", () => dialog.classList.toggle("is-pinched", this.#isPinched));
   }
 
-  /** @param {HTMLElement} link */
-  open(link) {
-    const list = link.closest(".timeline-content, main, .pane") ?? document;
-    this.#links = findAll(list, LINK);
-    this.#dialog.showModal();
-    this.#show(this.#links.indexOf(link));
+  /**
+   * @param {HTMLElement} link
+   * @param {HTMLElement[]} links to the pictures that it leads to, in their order
+   */
+  open(link, links) {
+    this.#links = links;
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#show(links.indexOf(link));
   }
 
   /** @param {number} index */
@@ -76,20 +68,20 @@ class Viewer {
     const { name = "" } = link.dataset;
     const alt = link.querySelector(".file-image")?.getAttribute("alt") ?? name;
     this.#load(link, alt);
-    find(this.#dialog, "[data-viewer-error]").hidden = true;
-    find(this.#dialog, "[data-viewer-name]").textContent = name;
-    const caption = find(this.#dialog, "[data-viewer-caption]");
+    this.#find(this.#dialog, "[data-viewer-error]").hidden = true;
+    this.#find(this.#dialog, "[data-viewer-name]").textContent = name;
+    const caption = this.#find(this.#dialog, "[data-viewer-caption]");
     caption.textContent = alt === name ? "" : alt;
     const { length } = this.#links;
-    find(this.#dialog, "[data-viewer-position]").textContent = length > 1 ? `${index + 1} of ${length}` : "";
-    const download = find(this.#dialog, "[data-viewer-download]", HTMLAnchorElement);
+    this.#find(this.#dialog, "[data-viewer-position]").textContent = length > 1 ? `${index + 1} of ${length}` : "";
+    const download = this.#find(this.#dialog, "[data-viewer-download]", HTMLAnchorElement);
     download.href = `${link.href}?download=1`;
     download.download = name;
     for (const [selector, step] of /** @type {const} */ ([
       ["previous", -1],
       ["next", 1],
     ]))
-      find(this.#dialog, `[data-viewer-${selector}]`).hidden = !this.#links[index + step];
+      this.#find(this.#dialog, `[data-viewer-${selector}]`).hidden = !this.#links[index + step];
     this.#resize();
     this.#preload(index + 1);
   }
@@ -163,17 +155,19 @@ class Viewer {
     const hasMorePixels = this.#image.complete && this.#image.naturalWidth < naturalWidth;
     if (this.#zoom > 1 && hasMorePixels && this.#image.getAttribute("src") === view)
       this.#image.src = link?.getAttribute("href") ?? view;
-    find(this.#dialog, "[data-viewer-zoom-in]", HTMLButtonElement).disabled = this.#zoom >= MAX_ZOOM;
-    find(this.#dialog, "[data-viewer-zoom-out]", HTMLButtonElement).disabled = this.#zoom <= 1;
+    this.#find(this.#dialog, "[data-viewer-zoom-in]", HTMLButtonElement).disabled = this.#zoom >= MAX_ZOOM;
+    this.#find(this.#dialog, "[data-viewer-zoom-out]", HTMLButtonElement).disabled = this.#zoom <= 1;
   }
 
   /** @param {EventTarget | null} target */
   #onClick(target) {
-    if (closest(target, "[data-viewer-close]")) this.#dialog.close();
-    else if (closest(target, "[data-viewer-previous]")) this.#go(-1);
-    else if (closest(target, "[data-viewer-next]")) this.#go(1);
-    else if (closest(target, "[data-viewer-zoom-in]")) this.#setZoom(this.#zoom * ZOOM_STEP);
-    else if (closest(target, "[data-viewer-zoom-out]")) this.#setZoom(this.#zoom / ZOOM_STEP);
+    /** @param {string} name */
+    const isOn = (name) => target instanceof Element && target.closest(`[data-viewer-${name}]`) !== null;
+    if (isOn("close")) this.#dialog.close();
+    else if (isOn("previous")) this.#go(-1);
+    else if (isOn("next")) this.#go(1);
+    else if (isOn("zoom-in")) this.#setZoom(this.#zoom * ZOOM_STEP);
+    else if (isOn("zoom-out")) this.#setZoom(this.#zoom / ZOOM_STEP);
     else if (target === this.#stage && !this.#wasDragged) this.#dialog.close();
   }
 
@@ -271,7 +265,7 @@ class Viewer {
 
   #onError() {
     this.#image.hidden = true;
-    find(this.#dialog, "[data-viewer-error]").hidden = false;
+    this.#find(this.#dialog, "[data-viewer-error]").hidden = false;
   }
 
   #onClose() {
