@@ -16,6 +16,10 @@ BUNDLE = STATIC / "dist"
 """Folder of the files that `bin/bundle.mjs` makes, and of their compressed forms."""
 
 
+POLICY = "default-src 'none'; frame-ancestors 'none'"
+"""Content security policy of a file of the bundle, for browsers that open it by itself. Pages have their own policy."""
+
+
 def init_static_files(app: Flask, *, is_serving: bool) -> None:
     """Let templates link to static files with `static_url("js/app.js")`, and serve the bundle if `is_serving`.
 
@@ -31,7 +35,7 @@ def init_static_files(app: Flask, *, is_serving: bool) -> None:
             prefix="static/dist",
             max_age=None,
             allow_all_origins=False,
-            add_headers_function=_cache_forever,
+            add_headers_function=_set_headers,
         )
 
 
@@ -55,7 +59,8 @@ def _read_manifest() -> dict[str, str]:
     return manifest
 
 
-def _cache_forever(headers: Headers, _path: str, url: str) -> None:
+def _set_headers(headers: Headers, _path: str, url: str) -> None:
     """Let browsers keep a file of the bundle. Its name has a hash of its content, which therefore never changes."""
+    headers["Content-Security-Policy"] = POLICY
     if url.removeprefix("/static/") in _read_manifest().values():
         headers["Cache-Control"] = "public, max-age=31536000, immutable"

@@ -127,3 +127,8 @@ def test_other_paths_do_not_exist(client: FlaskClient, path: str) -> None:
 
 def test_files_cannot_be_written(client: FlaskClient) -> None:
     assert client.post("/static/dist/app-ABCD2345.js").status_code == 405
+
+
+def test_a_file_of_the_bundle_that_is_opened_by_itself_may_load_nothing(client: FlaskClient) -> None:
+    policy = client.get(link(client.application), buffered=True).headers["Content-Security-Policy"]
+    assert policy == "default-src 'none'; frame-ancestors 'none'"
