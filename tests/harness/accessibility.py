@@ -24,6 +24,13 @@ OPEN = """(overlay) => {
   return `#${overlay.id}`;
 }"""
 
+MARKUP = """(overlay) => {
+  const copy = overlay.cloneNode(true);
+  for (const hidden of copy.querySelectorAll("input[type=hidden]")) hidden.removeAttribute("value");
+  return copy.outerHTML;
+}"""
+"""Returns the HTML of an overlay without hidden values, which differ from page to page."""
+
 CLOSE = """(overlay) => {
   if (overlay.id === "opened") overlay.removeAttribute("id");
   if (overlay instanceof HTMLDialogElement) overlay.close();
@@ -52,10 +59,17 @@ def list_violations(page: Page, selector: str = "html", impacts: Sequence[str] =
     return list(chain.from_iterable(_check(page, scheme, selector, impacts) for scheme in SCHEMES))
 
 
-def list_overlay_violations(page: Page) -> list[str]:
-    """Return the violations in the menus and dialogs of the page, each of them opened."""
+def list_overlay_violations(page: Page, checked: set[str]) -> list[str]:
+    """Return the violations in the menus and dialogs of the page, each of them opened.
+
+    Those whose HTML is in `checked` are left out: other pages have them too. The others are added to it.
+    """
     problems = []
     for overlay in page.query_selector_all(OVERLAYS):
+        markup = str(overlay.evaluate(MARKUP))
+        if markup in checked:
+            continue
+        checked.add(markup)
         selector = overlay.evaluate(OPEN)
         problems += [f"{selector} {violation}" for violation in list_violations(page, selector)]
         overlay.evaluate(CLOSE)
