@@ -51,7 +51,7 @@ class Crowd(NamedTuple):
 
 MEMBERS = 3
 
-FEW = Crowd(rooms=1, clients=6, pause=0.02, ack_timeout=3)
+FEW = Crowd(rooms=1, clients=6, pause=0.1, ack_timeout=3)
 
 MANY = Crowd(rooms=10, clients=10, pause=4, ack_timeout=10)
 

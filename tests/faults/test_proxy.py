@@ -94,7 +94,7 @@ def chatters(members: list[Person], nginx: Nginx) -> list[Participant]:
         owner.invite(room, person)
     tls = nginx.tls()
     return [
-        Participant(person, room, f"{person.username} {number}", edit_every=7, ack_timeout=3, tls=tls)
+        Participant(person, room, f"{person.username} {number}", pause=0.1, edit_every=7, ack_timeout=3, tls=tls)
         for person in members
         for number in range(4)
     ]

@@ -27,7 +27,7 @@ from tests.harness.waiting import eventually, scaled
 
 pytestmark = pytest.mark.faults
 
-WORKERS = 3
+WORKERS = 2
 
 MAX_PARENT_KB = 20_000
 
@@ -43,7 +43,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, postgres_template: Postgr
 
 @pytest.fixture(scope="module")
 def installation(database: Postgres, shared_redis: Redis, new_shared_server: NewServer) -> Server:
-    """Three workers."""
+    """Two workers."""
     server = new_shared_server(
         database_url=database.create_database(),
         REDIS_URL=shared_redis.url,
@@ -117,7 +117,7 @@ def requesting(person: Person) -> Iterator[list[str]]:
 
 def participants(members: list[Person]) -> list[Participant]:
     return [
-        Participant(person, "general", f"{person.username} {number}", pause=0.05, edit_every=7)
+        Participant(person, "general", f"{person.username} {number}", pause=0.1, edit_every=7)
         for person in members
         for number in range(2)
     ]
@@ -171,8 +171,7 @@ def test_a_killed_worker_returns_and_no_message_is_lost(installation: Server, me
         eventually(lambda: worker_pids(installation)[1] != before[1], "the worker is ready again", timeout=20)
         wait_until_all_have_sent(chatters)
     audit(installation, *chatters)
-    after = worker_pids(installation)
-    assert (after[0], after[2]) == (before[0], before[2])
+    assert worker_pids(installation)[0] == before[0]
 
 
 def test_a_reload_loses_no_message_and_fails_no_request(installation: Server, members: list[Person]) -> None:
@@ -220,7 +219,7 @@ def test_what_a_person_posts_to_several_workers_during_an_outage_is_stored_in_it
     installation: Server, database: Postgres, members: list[Person]
 ) -> None:
     ana = members[0]
-    sockets = [ana.connect() for _ in range(3 * WORKERS)]
+    sockets = [ana.connect() for _ in range(4 * WORKERS)]
     for each in sockets:
         each.join()
     contents = [f"during an outage {number}" for number in range(2 * len(sockets))]
