@@ -16,6 +16,9 @@ from tests.harness.waiting import scaled
 OPTIONS = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", "service_workers": "block"}
 """Options of browser contexts, unless a test chooses others. Service workers would hide requests from tests."""
 
+SHORT_LIVED = ("--js-flags=--no-opt --no-maglev", "--num-raster-threads=1")
+"""Arguments of Chromium for pages that are open for seconds: optimizing their scripts takes longer than it saves."""
+
 SCREENSHOTS = Path(__file__).parents[2] / "test-results"
 
 FAILED = pytest.StashKey[bool]()
@@ -23,7 +26,7 @@ FAILED = pytest.StashKey[bool]()
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    with chromium() as browser:
+    with chromium(*SHORT_LIVED) as browser:
         yield browser
 
 

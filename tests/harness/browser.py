@@ -38,11 +38,11 @@ CHROMIUM_ARGUMENTS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run Chromium while the block runs."""
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """Run Chromium while the block runs, with further arguments."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert executable, "Chromium is not installed: run bin/setup --dev"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable, args=[*CHROMIUM_ARGUMENTS, *arguments])
         yield browser
         browser.close()
