@@ -9,7 +9,7 @@ from chatapp.config import current_settings
 from chatapp.errors import Invalid
 from chatapp.files.attached import AttachedFile
 from chatapp.files.inspection import crop
-from chatapp.files.store import FileStore, current_store
+from chatapp.files.store import FileStore, add_file, current_store
 from chatapp.files.upload_folder import WORK_SUFFIX
 from chatapp.files.uploads import delete_upload, find_complete, storage_errors, upload_stream
 
@@ -37,16 +37,15 @@ def store_avatar(user_id: int, upload_id: str) -> str:
     (file,) = find_complete(user_id, [upload_id], [""])
     if file.kind != "image":
         raise Invalid("This file is not a picture that chatapp can show. Choose a PNG, JPEG, GIF, WebP, AVIF or HEIC.")
-    run, store = current_pools().files.run, current_store()
     # What a crash leaves there is removed with expired uploads.
     with (
         storage_errors(),
         TemporaryDirectory(dir=current_settings().uploads_path, suffix=WORK_SUFFIX) as folder,
     ):
         thumbnail = Path(folder, "thumbnail")
-        run(_copy, store, file.digest, thumbnail)
+        current_pools().files.run(_copy, current_store(), file.digest, thumbnail)
         square = crop(thumbnail, Path(folder), AVATAR_PIXELS, owner=user_id)
-        digest, _ = current_pools().storing.run(store.add, square, {})
+        digest, _ = add_file(square, {})
     return digest
 
 

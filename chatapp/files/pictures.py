@@ -13,7 +13,7 @@ from chatapp.config import current_settings
 from chatapp.durability import make_folder
 from chatapp.errors import ChatError
 from chatapp.files.inspection import Inspection, inspect
-from chatapp.files.store import current_store
+from chatapp.files.store import add_file, current_store
 from chatapp.files.upload_folder import WORK_SUFFIX
 from chatapp.files.uploads import MB, check_space
 
@@ -78,5 +78,5 @@ def _store(found: Inspection) -> Picture | None:
         return None
     # Nobody needs the original, which may have 5 MB: the large thumbnail is the content.
     variants = {VARIANT: found.variants[VARIANT]}
-    digest, _ = current_pools().storing.run(current_store().add, found.variants["large"], variants)
+    digest, _ = add_file(found.variants["large"], variants)
     return Picture(digest=digest, width=found.width, height=found.height, placeholder=found.placeholder)

@@ -17,6 +17,7 @@ from typing import IO, Protocol
 
 from flask import Flask, current_app
 
+from chatapp.concurrency.native import current_pools
 from chatapp.config import Settings
 from chatapp.durability import make_folder, sync
 from chatapp.encryption.keys import FILES
@@ -279,6 +280,11 @@ def init_store(app: Flask, settings: Settings) -> None:
         app.extensions[EXTENSION] = BucketStore(folder, key, connect_bucket(settings), keep_seconds=keep_seconds)
     else:
         app.extensions[EXTENSION] = FileStore(folder, key)
+
+
+def add_file(content: Path, variants: Mapping[str, Path]) -> tuple[str, int]:
+    """Store a file as `FileStore.add` does, on a background thread: hashing a large one takes long."""
+    return current_pools().storing.run(current_store().add, content, variants)
 
 
 def current_store() -> FileStore:

@@ -39,7 +39,7 @@ from chatapp.extensions import db
 from chatapp.failpoints import failpoint
 from chatapp.files.attached import AttachedFile
 from chatapp.files.inspection import inspect
-from chatapp.files.store import FileStore, current_store, init_store
+from chatapp.files.store import FileStore, add_file, current_store, init_store
 from chatapp.files.upload_folder import OpenUpload, Upload, UploadFolder
 from chatapp.limits.rates import UPLOADS, count_use
 from chatapp.models import Attachment, ScheduledFile, ScheduledMessage
@@ -406,7 +406,7 @@ def _complete(opened: OpenUpload) -> None:
     work = run(opened.make_work_folder)
     try:
         found = inspect(opened.path, upload.name, work, owner=upload.user_id)
-        digest, size = current_pools().storing.run(current_store().add, found.content, found.variants)
+        digest, size = add_file(found.content, found.variants)
         failpoint("upload-stored")
         file = AttachedFile(
             digest=digest,
