@@ -88,10 +88,8 @@ function pageAgeMs() {
 }
 
 storeReaderClock();
-/** For what is followed as long as the window is open. */
-const { signal: windowSignal } = new AbortController();
 // Before what loads parts of pages again.
-onLocalTimeChange(storeReaderClock, windowSignal);
+onLocalTimeChange(storeReaderClock);
 const page = new Page(document, location.pathname + location.search, connection);
 const sidebar = new Sidebar(connection, tabStorage);
 enableCollapsing(sidebar);
@@ -112,7 +110,7 @@ const screen = new Screen(page, {
 });
 showConnectionStatus(connection, screen);
 followState(sidebar, badges, screen);
-followScheduled(screen, sidebar, connection, windowSignal);
+followScheduled(screen, sidebar, connection);
 enablePreferences(sidebar);
 followSaved(screen, connection);
 followCustomEmoji(connection, screen);

@@ -21,7 +21,7 @@ export function onPageFocusChange(listener, signal) {
  * Call `listener` when the page may have missed events: it was hidden or not focused, or the network was lost.
  *
  * @param {() => void} listener
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
  */
 export function onPageReturn(listener, signal) {
   window.addEventListener("focus", () => listener(), { signal });

@@ -12,7 +12,7 @@ export const storeReaderClock = () => storeCookie("chatapp_clock", findReaderClo
  * another time zone. A timer stands still while the computer sleeps, so that is checked when somebody returns, too.
  *
  * @param {() => void} listener
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal] ends it; without one it goes on as long as the window is open
  */
 export function onLocalTimeChange(listener, signal) {
   const find = () => `${isoDay(new Date())} ${findReaderClock()}`;
@@ -36,5 +36,5 @@ export function onLocalTimeChange(listener, signal) {
 
   wait();
   onPageReturn(check, signal);
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  signal?.addEventListener("abort", () => clearTimeout(timer), { once: true });
 }

@@ -14,9 +14,8 @@ import { showToast } from "./toast.js";
  * @param {Screen} screen
  * @param {Sidebar} sidebar
  * @param {Connection} connection
- * @param {AbortSignal} signal
  */
-export function followScheduled(screen, sidebar, connection, signal) {
+export function followScheduled(screen, sidebar, connection) {
   let changes = 0;
   /** @type {WeakMap<Page, number>} how many changes each page had seen when it was shown last */
   const seen = new WeakMap();
@@ -35,7 +34,7 @@ export function followScheduled(screen, sidebar, connection, signal) {
   });
   connection.watchState((state) => state === "connected" && refresh());
   // "Tomorrow at 9:00" is another day now.
-  onLocalTimeChange(refresh, signal);
+  onLocalTimeChange(refresh);
   screen.on("shown", (page) => {
     if ((seen.get(page) ?? changes) < changes) sidebar.refresh();
     seen.set(page, changes);

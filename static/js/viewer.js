@@ -31,8 +31,8 @@ export class Viewer {
   constructor(dialog, find) {
     this.#dialog = dialog;
     this.#find = find;
-    this.#stage = this.#find(this.#dialog, "[data-viewer-stage]");
-    this.#image = this.#find(this.#dialog, "[data-viewer-image]", HTMLImageElement);
+    this.#stage = find(dialog, "[data-viewer-stage]");
+    this.#image = find(dialog, "[data-viewer-image]", HTMLImageElement);
     dialog.addEventListener("click", ({ target }) => this.#onClick(target));
     dialog.addEventListener("keydown", (event) => this.#onKeydown(event));
     dialog.addEventListener("close", () => this.#onClose());
