@@ -51,8 +51,6 @@ CACHED_BODIES = 500
 
 NOBODY: frozenset[str] = frozenset()
 
-NO_EMOJI: Mapping[str, Markup] = {}
-
 AVATAR_TEMPLATE = "layout/_avatar.html"
 
 SENDER_TEMPLATE = "messages/_sender.html"
@@ -138,7 +136,7 @@ class MessagePresenter:
         self._assistants = assistants
         self.cache = MessageCache()
         """Pages and events share it."""
-        self.emoji = NO_EMOJI
+        self.emoji: Mapping[str, Markup] = {}
         """Images of custom emoji by name, as HTML."""
         self._reactions: Mapping[str, Markup] = {}
         self._pictures: Mapping[str, str | None] = {}
